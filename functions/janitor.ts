@@ -1,0 +1,10 @@
+import { z } from 'zod';
+import { tidy } from '../src/drill/janitor.ts';
+import { step } from './step.ts';
+
+const Input = z.object({ source: z.string() });
+
+/** Runs outside of the state machines, hourly and when an execution ended badly: removes what no running execution owns. */
+export const handler = step(Input, async ({ source }, { runtime, openTarget, budget }) =>
+  tidy(runtime, source, (record) => openTarget({ source, target: null, drill: record.drill }, record), budget),
+);

@@ -1,0 +1,61 @@
+import type { Budget } from '../sources/contract.ts';
+import { type CatalogEntry, listBackups } from './catalog.ts';
+import { parseBackupId, timeOf } from './id.ts';
+import { backupPrefix, backupsPrefix, manifestKey } from './layout.ts';
+import { planRetention, type RetentionPolicy } from './retention.ts';
+import type { Runtime } from './runtime.ts';
+
+/** Age at which objects that no manifest names are swept: longer than any backup runs. */
+const SWEEP_AFTER_MS = 7 * 24 * 60 * 60 * 1000;
+
+export interface PruneOutcome {
+  readonly removed: readonly string[];
+  /** Folders of backups that never came to a manifest. */
+  readonly swept: readonly string[];
+  readonly done: boolean;
+}
+
+/** Removes what the policy does not keep, manifests first, as far as the budget goes; calling it again goes on. */
+export const pruneBackups = async (
+  runtime: Runtime,
+  input: { readonly source: string; readonly policy: RetentionPolicy | undefined },
+  budget: Budget,
+): Promise<PruneOutcome> => {
+  const removed: string[] = [];
+  const swept: string[] = [];
+  const outcome = (done: boolean): PruneOutcome => ({ removed, swept, done });
+  if (input.policy !== undefined) {
+    const entries: CatalogEntry[] = [];
+    for await (const entry of listBackups(runtime.store, input.source)) entries.push(entry);
+    for (const { backup } of planRetention(entries, input.policy, runtime.now()).remove) {
+      await runtime.store.delete(manifestKey(input.source, backup));
+      removed.push(backup);
+      if (!(await removeFolder(runtime, backupPrefix(input.source, backup), budget))) return outcome(false);
+    }
+  }
+  for (const folder of await unsealedFolders(runtime, input.source)) {
+    swept.push(folder);
+    if (!(await removeFolder(runtime, folder, budget))) return outcome(false);
+  }
+  return outcome(true);
+};
+
+const removeFolder = async (runtime: Runtime, prefix: string, budget: Budget): Promise<boolean> => {
+  for await (const { key } of runtime.store.list(prefix)) {
+    if (budget.remaining() <= 0) return false;
+    await runtime.store.delete(key);
+  }
+  return true;
+};
+
+/** Folders of backups that have objects, no manifest, and an age at which no execution can still be working on them. */
+const unsealedFolders = async (runtime: Runtime, source: string): Promise<readonly string[]> => {
+  const root = backupsPrefix(source);
+  const folders = new Map<string, boolean>();
+  for await (const { key } of runtime.store.list(root)) {
+    const id = parseBackupId(key.slice(root.length).split('/')[0] ?? '');
+    if (id === undefined || runtime.now().getTime() - timeOf(id).getTime() < SWEEP_AFTER_MS) continue;
+    folders.set(id, folders.get(id) === true || key === manifestKey(source, id));
+  }
+  return [...folders].filter(([, sealed]) => !sealed).map(([id]) => `${root}${id}/`);
+};

@@ -1,0 +1,51 @@
+import { once } from 'node:events';
+import { UsageError } from '../arguments.ts';
+import { type Call, type Command, text } from '../command.ts';
+import type { DumpResult } from '../engine.ts';
+import { plural, size } from '../format.ts';
+import { openOutput } from '../output-file.ts';
+import { systemNamed } from '../system.ts';
+
+const STDOUT = '-';
+
+/** Writes one native artifact to a file or a pipe. */
+export const dump: Command = {
+  name: 'dump',
+  summary: "write one artifact in the product's own format, without a store",
+  usage: '<url>',
+  positionals: { min: 1, max: 1 },
+  options: { out: { type: 'string', value: '<file>|-', help: 'where to (default -, stdout)' } },
+  details: 'A file appears under its name once it is whole, and is never overwritten.',
+  run: async (call) => {
+    const out = text(call.flags, 'out') ?? STDOUT;
+    if (out === STDOUT) refuseStdout(call);
+    const { system, engine } = await systemNamed(call, call.positionals[0] ?? '', 'sources');
+    if (out === STDOUT) {
+      const result = await engine.dump(system, call.io.stdout, call.run);
+      return { json: {}, text: summary(result, 'stdout'), stdoutTaken: true };
+    }
+    const output = await openOutput(out, call.io.cwd);
+    try {
+      const result = await engine.dump(system, output.stream, call.run);
+      output.stream.end();
+      await once(output.stream, 'close');
+      await output.publish();
+      return { json: { source: system.redacted, file: out, ...result }, text: summary(result, out) };
+    } finally {
+      await output.discard();
+    }
+  },
+};
+
+const refuseStdout = (call: Call): void => {
+  if (call.flags['json'] === true)
+    throw new UsageError('--json and an artifact cannot both go to stdout', 'Write the artifact to a file with --out.', dump);
+  if (call.io.terminal.stdout)
+    throw new UsageError('an artifact is not for a terminal', 'Write it to a file with --out, or into a pipe.', dump);
+};
+
+const summary = (result: DumpResult, where: string): string => {
+  const left = Object.entries(result.notIncluded).filter(([, many]) => many !== '0');
+  const warning = left.length === 0 ? '' : `\nnot included: ${left.map(([what, many]) => `${many} ${what}`).join(', ')}`;
+  return `${result.format} as of ${result.pointInTime.at} to ${where}: ${plural(result.rows, 'row')}, ${size(result.bytes)} (${size(result.rawBytes)} decoded)${warning}`;
+};

@@ -1,0 +1,54 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Readable } from 'node:stream';
+import { UsageError } from '../arguments.ts';
+import { failedChecks } from '../checks.ts';
+import { type Call, type Command, isSet } from '../command.ts';
+import { plural, size } from '../format.ts';
+import { systemNamed } from '../system.ts';
+
+const STDIN = '-';
+
+/** Reads one native artifact from a file or a pipe into an empty system. */
+export const load: Command = {
+  name: 'load',
+  summary: 'load one artifact into an empty system, without a store',
+  usage: '<url> <file>|-',
+  positionals: { min: 2, max: 2 },
+  options: { overwrite: { type: 'boolean', help: 'replace what is in the target' } },
+  run: async (call) => {
+    const [to = '', from = ''] = call.positionals;
+    const input = await openInput(call, from);
+    try {
+      const { system, engine } = await systemNamed(call, to, 'targets');
+      const result = await engine.load(system, input, { overwrite: isSet(call.flags, 'overwrite') }, call.run);
+      const failed = failedChecks(result.checks, call.style);
+      const outcome = failed.exit === 0 ? '' : `: ${failed.text}`;
+      return {
+        json: { target: system.redacted, file: from, ok: failed.exit === 0, ...result },
+        text: `${from === STDIN ? 'stdin' : from} loaded into ${system.redacted}: ${plural(result.rows, 'row')}, ${size(result.bytes)}${outcome}`,
+        exit: failed.exit,
+      };
+    } finally {
+      if (from !== STDIN) input.destroy();
+    }
+  },
+};
+
+const openInput = async (call: Call, from: string): Promise<Readable> => {
+  if (from === STDIN) {
+    if (call.io.terminal.stdin) throw new UsageError('stdin is a terminal', 'Send an artifact through a pipe, or name a file.', load);
+    return call.io.stdin;
+  }
+  const path = resolve(call.io.cwd, from);
+  const found = await stat(path).catch((cause: NodeJS.ErrnoException) => {
+    throw new UsageError(
+      `cannot read ${from}: ${cause.code ?? cause.message}`,
+      'Name a file that `lifeboat dump` wrote, or - for stdin.',
+      load,
+    );
+  });
+  if (found.isDirectory()) throw new UsageError(`${from} is a folder`, 'Name a file that `lifeboat dump` wrote, or - for stdin.', load);
+  return createReadStream(path);
+};

@@ -1,0 +1,59 @@
+import { latest, type SoundEntry } from '../../backup/catalog.ts';
+import type { Call, Command } from '../command.ts';
+import { block, duration, plural, size } from '../format.ts';
+import { STORE_OPTION } from '../options.ts';
+import { pickSource, sourceEntry } from '../pick.ts';
+import { rawBytes, secondsOf } from '../summary.ts';
+
+/** Says what a backup would do; the estimate is what the last backup was. */
+export const plan: Command = {
+  name: 'plan',
+  summary: 'say what a backup of a source would do, and about how long it takes',
+  usage: '<source>',
+  positionals: { min: 0, max: 1 },
+  options: STORE_OPTION,
+  run: async (call) => {
+    const source = await pickSource(call, call.positionals[0]);
+    sourceEntry(await call.environment(), source);
+    const engine = await call.engine();
+    const result = await engine.plan({ source }, call.run);
+    const estimate = estimateFrom(await lastBackup(call, source));
+    const { facts } = result;
+    const json = { ...result, estimate };
+    const text = [
+      `plan for ${source}`,
+      block([
+        ['source', `${facts.product} ${facts.version} at ${facts.place}`],
+        ['size', size(facts.bytes)],
+        ['tasks', `${plural(result.tasks, 'task')}, ${result.mode === 'together' ? 'all at the same time' : 'independent of each other'}`],
+        ['estimate', estimate === null ? 'none before the first backup' : estimateWords(estimate)],
+        ...facts.problems.map((problem): [string, string] => ['problem', `${problem.code}: ${problem.message}. ${problem.hint}`]),
+      ]),
+    ].join('\n');
+    return { json, text };
+  },
+};
+
+interface Estimate {
+  readonly backup: string;
+  readonly segments: number;
+  readonly bytes: number;
+  readonly rawBytes: number;
+  readonly seconds: number;
+}
+
+const lastBackup = async (call: Call, source: string): Promise<SoundEntry | undefined> => latest(await call.store(), source);
+
+const estimateFrom = (entry: SoundEntry | undefined): Estimate | null =>
+  entry === undefined
+    ? null
+    : {
+        backup: entry.backup,
+        segments: entry.manifest.segments.length,
+        bytes: entry.bytes,
+        rawBytes: rawBytes(entry),
+        seconds: secondsOf(entry),
+      };
+
+const estimateWords = (estimate: Estimate): string =>
+  `as backup ${estimate.backup}: ${plural(estimate.segments, 'segment')}, ${size(estimate.bytes)}, ${duration(estimate.seconds)}`;

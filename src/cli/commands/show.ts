@@ -1,0 +1,77 @@
+import type { SoundEntry } from '../../backup/catalog.ts';
+import type { Call, Command } from '../command.ts';
+import { age, block, count, duration, plural, size, table } from '../format.ts';
+import { SOURCE_OPTION, STORE_OPTION } from '../options.ts';
+import { pickBackup } from '../pick.ts';
+import { backupJson, rawBytes, secondsOf } from '../summary.ts';
+import { paintProof, proofWords } from '../words.ts';
+
+/** Shows what is known of one backup: its manifest without segments and buckets, and its proof. */
+export const show: Command = {
+  name: 'show',
+  summary: 'show one backup: instant, sizes, classes, proof',
+  usage: '<backup>|latest',
+  positionals: { min: 1, max: 1 },
+  options: { ...SOURCE_OPTION, ...STORE_OPTION },
+  run: async (call) => {
+    const entry = await pickBackup(call, call.positionals[0] ?? '');
+    const { manifest } = entry;
+    const json = {
+      ...backupJson(entry),
+      product: manifest.source.product,
+      version: manifest.source.version,
+      place: manifest.source.place,
+      content: manifest.source.content,
+      tool: manifest.tool,
+      execution: manifest.execution,
+      artifact: manifest.artifact,
+      manifestSha256: entry.manifestSha256,
+      previous: manifest.previous,
+      timings: manifest.timings,
+      notIncluded: manifest.notIncluded,
+      assertions: manifest.assertions,
+      classes: manifest.digests.map(({ name, rows, digest }) => ({ name, rows, digest })),
+    };
+    return { json, text: render(entry, call) };
+  },
+};
+
+const render = (entry: SoundEntry, { io, style }: Call): string => {
+  const { manifest } = entry;
+  const now = io.now();
+  const drill = entry.proof.drill === undefined ? '' : ` (drill ${entry.proof.drill})`;
+  const at = manifest.pointInTime.at;
+  const facts = block([
+    ['proof', `${paintProof(style, entry.proof.state, proofWords(entry.proof, now))}${drill}`],
+    ['source', `${manifest.source.product} ${manifest.source.version} (${manifest.source.kind})`],
+    ['place', manifest.source.place],
+    ['point in time', `${at}, ${age(new Date(at), now)} (${manifest.pointInTime.consistency})`],
+    ['start/stop', `${manifest.startedAt} / ${manifest.sealedAt} (${duration(secondsOf(entry))})`],
+    ['size', `${size(entry.bytes)} stored, ${size(rawBytes(entry))} before compression, ${plural(manifest.segments.length, 'segment')}`],
+    ['content', `${plural(entry.rows, 'row')} in ${plural(manifest.digests.length, 'class', 'classes')}`],
+    ['not included', notIncluded(entry)],
+    ['artifact', manifest.artifact.format],
+    ['restore with', manifest.artifact.restoreWith],
+    ['made by', manifest.tool],
+    ['timings', timings(entry)],
+    ...manifest.assertions.map(({ name, value }): [string, string] => [name, value]),
+  ]);
+  const classes = table(
+    ['CLASS', 'ROWS', 'DIGEST'],
+    manifest.digests.map(({ name, rows, digest }) => [name, count(rows), digest]),
+    { right: [1] },
+  );
+  return `${style.bold(`backup ${entry.backup} of ${entry.source}`)}\n${facts}\n\n${indented(classes)}`;
+};
+
+const notIncluded = ({ manifest }: SoundEntry): string => {
+  const left = Object.entries(manifest.notIncluded).filter(([, many]) => many !== '0');
+  return left.length === 0 ? 'nothing is left out' : left.map(([what, many]) => `${count(many)} ${what}`).join(', ');
+};
+
+const timings = ({ manifest }: SoundEntry): string =>
+  Object.entries(manifest.timings)
+    .map(([phase, seconds]) => `${phase} ${duration(seconds)}`)
+    .join(', ') || 'none';
+
+const indented = (lines: string): string => lines.replace(/^/gm, '    ');

@@ -1,0 +1,35 @@
+import { readFile } from 'node:fs/promises';
+import type { Progress } from '../backup/progress.ts';
+import { LifeboatError } from '../errors.ts';
+import { parseEnvironment } from './parse.ts';
+import { openWorld, type World } from './world.ts';
+
+/** Names the environment file inside a function's bundle. */
+const FILE_VARIABLE = 'LIFEBOAT_ENVIRONMENT_FILE';
+
+let given: Promise<World> | undefined;
+let reporter: (progress: Progress) => void = (progress) => console.log(JSON.stringify(progress));
+
+/** Local runs hand the environment over instead of bundling it. */
+export const giveWorld = (
+  raw: unknown,
+  place: { readonly name: string; readonly root: string },
+  report: (progress: Progress) => void,
+): void => {
+  reporter = report;
+  given = openWorld(parseEnvironment(raw, place), (progress) => reporter(progress));
+};
+
+/** The environment of this function; opened once for all invocations of a warm function. */
+export const readWorld = (): Promise<World> => {
+  given ??= openBundled();
+  return given;
+};
+
+const openBundled = async (): Promise<World> => {
+  const path = process.env[FILE_VARIABLE];
+  if (path === undefined) throw new LifeboatError('ConfigInvalid', `${FILE_VARIABLE} is not set`, { hint: 'A deployment sets it.' });
+  const raw: unknown = JSON.parse(await readFile(path, 'utf8'));
+  const name = path.replace(/^.*\//, '').replace(/\.json$/, '');
+  return openWorld(parseEnvironment(raw, { name, root: '/tmp', path }), (progress) => reporter(progress));
+};

@@ -1,0 +1,21 @@
+import type { z } from 'zod';
+
+/** Issues that one message names; the rest is counted. */
+const ISSUES_SHOWN = 5;
+
+type Issue = z.core.$ZodIssue;
+
+/** `sources.catalog.concurrency: expected number, received string`, one clause an issue. */
+export const describeIssues = (error: z.ZodError, prefix = ''): string => {
+  const clauses = error.issues.flatMap((issue) => clausesOf(issue, prefix));
+  const more = clauses.length - ISSUES_SHOWN;
+  return clauses.slice(0, ISSUES_SHOWN).join('; ') + (more > 0 ? `; and ${more} more` : '');
+};
+
+const clausesOf = (issue: Issue, prefix: string): string[] => {
+  const path = [prefix, ...issue.path.map(String)].filter((part) => part !== '').join('.');
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => `${path === '' ? '' : `${path}.`}${key}: unknown field`);
+  return [`${path === '' ? 'the document' : path}: ${lower(issue.message.replace(/^Invalid input: /, ''))}`];
+};
+
+const lower = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);

@@ -1,0 +1,147 @@
+import type jsonata from 'jsonata';
+import { isRecord } from './json.ts';
+
+/** What an expression refers to that it does not bind itself. */
+export interface References {
+  /** Variables and functions, without `$`; each once. */
+  readonly names: readonly string[];
+  /** Those that are only asked for within `$exists(…)`, which may be unset. */
+  readonly optional: readonly string[];
+  /** Paths below `$states`, up to two fields: `input`, `context.Execution`. */
+  readonly states: readonly string[];
+  /** Fields that are looked up in nothing: `input.x` where `$states.input.x` was meant. */
+  readonly rootless: readonly string[];
+}
+
+interface Found {
+  readonly names: Set<string>;
+  readonly optional: Set<string>;
+  readonly states: Set<string>;
+  readonly rootless: Set<string>;
+}
+
+interface Position {
+  readonly bound: ReadonlySet<string>;
+  /** Whether there is a value that a bare field name would be looked up in. */
+  readonly context: boolean;
+  /** Whether an unset variable is allowed here. */
+  readonly optional: boolean;
+}
+
+type Node = Readonly<Record<string, unknown>>;
+
+export function referencesOf(ast: jsonata.ExprNode): References {
+  const found: Found = { names: new Set(), optional: new Set(), states: new Set(), rootless: new Set() };
+  visit(ast, { bound: new Set(), context: false, optional: false }, found);
+  const names = [...found.names];
+  return {
+    names,
+    optional: [...found.optional].filter((name) => !found.names.has(name)),
+    states: [...found.states],
+    rootless: [...found.rootless],
+  };
+}
+
+function visit(node: unknown, at: Position, found: Found): void {
+  if (Array.isArray(node)) {
+    for (const child of node) visit(child, at, found);
+    return;
+  }
+  if (!isRecord(node)) return;
+  switch (node['type']) {
+    case 'variable':
+      visitVariable(node, at, found);
+      break;
+    case 'name':
+      visitName(node, at, found);
+      break;
+    case 'path':
+      visitPath(node, at, found);
+      break;
+    case 'lambda':
+      visit(node['body'], { ...at, bound: withNames(at.bound, node['arguments']), context: true }, found);
+      break;
+    case 'block':
+      visitBlock(node, at, found);
+      break;
+    case 'bind':
+      visit(node['rhs'], at, found);
+      break;
+    case 'transform':
+      visitChildren(node, { ...at, context: true }, found, ['type', 'position']);
+      break;
+    case 'function':
+    case 'partial':
+      visitCall(node, at, found);
+      break;
+    default:
+      visitChildren(node, at, found, ['type', 'value', 'position']);
+  }
+}
+
+function visitName(node: Node, at: Position, found: Found): void {
+  if (!at.context && typeof node['value'] === 'string') found.rootless.add(node['value']);
+  visitChildren(node, { ...at, context: true }, found, ['type', 'value', 'position']);
+}
+
+function visitVariable(node: Node, at: Position, found: Found): void {
+  const name = String(node['value']);
+  if (name !== '' && name !== '$' && !at.bound.has(name)) (at.optional ? found.optional : found.names).add(name);
+  visitChildren(node, { ...at, context: true }, found, ['type', 'value', 'position']);
+}
+
+function visitPath(node: Node, at: Position, found: Found): void {
+  const steps = Array.isArray(node['steps']) ? node['steps'] : [];
+  noteStates(steps, at, found);
+  let bound = at.bound;
+  for (const [n, step] of steps.entries()) {
+    visit(step, { ...at, bound, context: at.context || n > 0 }, found);
+    bound = withNames(bound, [...namesBoundBy(step)]);
+  }
+  visitChildren(node, { ...at, bound, context: true }, found, ['type', 'steps', 'position']);
+}
+
+function noteStates(steps: readonly unknown[], at: Position, found: Found): void {
+  const [first, ...rest] = steps;
+  if (!isRecord(first) || first['type'] !== 'variable' || first['value'] !== 'states' || at.bound.has('states')) return;
+  const fields = rest.slice(0, 2).map((step) => (isRecord(step) && step['type'] === 'name' ? String(step['value']) : '*'));
+  found.states.add(fields.join('.'));
+}
+
+/** `@$x` and `#$i` bind a name for the steps that follow. */
+function* namesBoundBy(step: unknown): Iterable<unknown> {
+  if (!isRecord(step)) return;
+  yield { value: step['focus'] };
+  yield { value: step['index'] };
+  const stages = Array.isArray(step['stages']) ? step['stages'] : [];
+  for (const stage of stages) if (isRecord(stage) && stage['type'] === 'index') yield { value: stage['value'] };
+}
+
+function visitBlock(node: Node, at: Position, found: Found): void {
+  let bound = at.bound;
+  const expressions = Array.isArray(node['expressions']) ? node['expressions'] : [];
+  for (const expression of expressions) {
+    const binds = isRecord(expression) && expression['type'] === 'bind';
+    // A function may call itself, so the name is bound before its value is visited.
+    if (binds) bound = withNames(bound, [expression['lhs']]);
+    visit(expression, { ...at, bound }, found);
+  }
+}
+
+function visitCall(node: Node, at: Position, found: Found): void {
+  const procedure = node['procedure'];
+  visit(procedure, at, found);
+  const asksExistence = isRecord(procedure) && procedure['type'] === 'variable' && procedure['value'] === 'exists';
+  visit(node['arguments'], asksExistence ? { ...at, optional: true } : at, found);
+  visitChildren(node, at, found, ['type', 'value', 'position', 'procedure', 'arguments', 'name']);
+}
+
+function visitChildren(node: Node, at: Position, found: Found, except: readonly string[]): void {
+  for (const [field, child] of Object.entries(node)) if (!except.includes(field) && typeof child === 'object') visit(child, at, found);
+}
+
+function withNames(bound: ReadonlySet<string>, variables: unknown): ReadonlySet<string> {
+  const list: readonly unknown[] = Array.isArray(variables) ? variables : [];
+  const names = list.flatMap((variable) => (isRecord(variable) && typeof variable['value'] === 'string' ? [variable['value']] : []));
+  return names.length === 0 ? bound : new Set([...bound, ...names]);
+}

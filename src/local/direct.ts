@@ -1,0 +1,134 @@
+import { createHash } from 'node:crypto';
+import type { Writable } from 'node:stream';
+import { encode } from '../backup/codec.ts';
+import { sumDigests } from '../backup/digest.ts';
+import { segmentKey } from '../backup/layout.ts';
+import type { Report } from '../backup/progress.ts';
+import { refuseProblems } from '../backup/start.ts';
+import type { BackupId, ClassDigest, PointInTime, Receipt } from '../backup/types.ts';
+import { LifeboatError } from '../errors.ts';
+import type { Budget, Conclusion, Cursor, SegmentSink, Source, Stage, StageContext, TaskContext } from '../sources/contract.ts';
+
+/** A dump without a store: the same stages, one task after the other in this process, straight into a stream. */
+export interface DirectDump {
+  readonly conclusion: Conclusion;
+  readonly digests: readonly ClassDigest[];
+  readonly segments: number;
+  readonly bytes: number;
+  readonly rawBytes: number;
+}
+
+/** Where nothing ends by itself; the signal alone does. */
+const endless = (signal: AbortSignal): Budget => ({ remaining: () => Number.MAX_SAFE_INTEGER, signal });
+
+/** Runs `use` while the source's instant is open, and closes it whatever happens. */
+export const withInstant = async <Result>(
+  source: Source,
+  backup: BackupId,
+  signal: AbortSignal,
+  use: (context: StageContext, receipts: Map<string, Receipt[]>) => Promise<Result>,
+): Promise<Result> => {
+  const facts = await source.inspect();
+  refuseProblems(facts);
+  const instants: PointInTime[] = [];
+  const letGo = new AbortController();
+  const opened = Promise.withResolvers<void>();
+  const publish = async (at: PointInTime): Promise<void> => {
+    instants.unshift(at);
+    opened.resolve();
+  };
+  const holding =
+    source.hold === undefined
+      ? (source.open?.(backup) ?? Promise.reject(new LifeboatError('Unsupported', `${facts.product} has no point in time`))).then(publish)
+      : source.hold({ instants: async () => instants, publish }, endless(AbortSignal.any([signal, letGo.signal])));
+  holding.catch(opened.reject);
+  const receipts = new Map<string, Receipt[]>();
+  try {
+    await opened.promise;
+    const context: StageContext = {
+      input: { kind: 'backup', backup, facts },
+      budget: endless(signal),
+      read: { read: () => nothingToRead() },
+      async *receipts(stage) {
+        yield* receipts.get(stage) ?? [];
+      },
+      instants: async () => instants,
+    };
+    return await use(context, receipts);
+  } finally {
+    letGo.abort();
+    await holding.catch(() => {});
+    const [newest] = instants;
+    if (source.hold === undefined && newest !== undefined) await source.close(newest);
+  }
+};
+
+async function* nothingToRead(): AsyncGenerator<Uint8Array> {
+  yield* [];
+  throw new LifeboatError('Unsupported', 'a dump into a stream reads no segments');
+}
+
+/** Writes the artifact to `out`, where zstd is only the store's doing, without it. Does not end `out`. */
+export const dumpInto = (
+  source: Source,
+  out: Writable,
+  options: { readonly backup: BackupId; readonly report: Report; readonly signal: AbortSignal },
+): Promise<DirectDump> =>
+  withInstant(source, options.backup, options.signal, async (context, receipts) => {
+    const sink = streamSink(out, options.signal);
+    for (const stage of [source.dump, source.seal]) receipts.set(stage.name, await runAll(stage, context, sink, options.report));
+    const all = [...receipts.values()].flat();
+    const segments = all.flatMap((receipt) => receipt.segments);
+    return {
+      conclusion: await source.conclude(context),
+      digests: sumDigests(all.flatMap((receipt) => receipt.digests)),
+      segments: segments.length,
+      bytes: segments.reduce((sum, segment) => sum + segment.bytes, 0),
+      rawBytes: segments.reduce((sum, segment) => sum + segment.rawBytes, 0),
+    };
+  });
+
+const runAll = async (stage: Stage, context: StageContext, write: SegmentSink, report: Report): Promise<Receipt[]> => {
+  const receipts: Receipt[] = [];
+  let task = 0;
+  for await (const planned of stage.plan(context)) {
+    const progress: TaskContext['progress'] = (done) => report({ type: 'done', stage: stage.name, ...done });
+    let resume: Cursor | undefined;
+    for (let part = 0; part === 0 || resume !== undefined; part++) {
+      const done = await stage.run(planned.task, { ...context, task, write, progress }, resume);
+      receipts.push({
+        task,
+        part,
+        segments: done.segments,
+        digests: done.digests,
+        ...(done.facts === undefined ? {} : { facts: done.facts }),
+      });
+      resume = done.next?.cursor;
+    }
+    task += 1;
+  }
+  return receipts;
+};
+
+const streamSink = (out: Writable, signal: AbortSignal): SegmentSink => ({
+  async write(ordinal, raw, as) {
+    const sha = createHash('sha256');
+    let bytes = 0;
+    let rawBytes = 0;
+    const encoding = as.encoding === 'zstd' ? 'identity' : as.encoding;
+    for await (const chunk of encode(raw, encoding, (block) => (rawBytes += block.length))) {
+      signal.throwIfAborted();
+      sha.update(chunk);
+      bytes += chunk.length;
+      await writeChunk(out, chunk);
+    }
+    const sha256 = sha.digest('hex');
+    return { key: segmentKey(ordinal, sha256, as.extension), ordinal, role: as.role ?? 'artifact', encoding, bytes, rawBytes, sha256 };
+  },
+});
+
+/** Waits for the reader; its going away fails the dump. */
+const writeChunk = (out: Writable, chunk: Uint8Array): Promise<void> =>
+  new Promise((resolve, reject) => {
+    out.write(chunk, (error) => (error ? reject(error) : resolve()));
+  });

@@ -1,0 +1,136 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { listBackups } from '../backup/catalog.ts';
+import { decodeDetected } from '../backup/detect.ts';
+import { backupId } from '../backup/id.ts';
+import { pruneBackups } from '../backup/prune.ts';
+import { planRetention } from '../backup/retention.ts';
+import type { BackupId } from '../backup/types.ts';
+import type { DumpResult, Engine, ExecutionInfo, LoadResult, LogLine, MakeEngine, PlanResult, PruneResult, Run } from '../cli/engine.ts';
+import { executionState, listExecutions, readLog } from '../environment/executions.ts';
+import { LifeboatError } from '../errors.ts';
+import type { Services } from '../sources/contract.ts';
+import type { System } from '../sources/system.ts';
+import { dumpInto, withInstant } from './direct.ts';
+import { type Local, openLocal } from './local.ts';
+import { backup, drill, restore } from './runs.ts';
+
+/** Runs everything on this machine: the state machines and functions that are deployed, in processes of its own. */
+export const makeEngine: MakeEngine = async ({ environment, secrets }) => {
+  const services: Services = { secret: secrets.resolve, now: () => new Date(), temporary: join(tmpdir(), 'lifeboat') };
+  const local = environment === undefined ? undefined : openLocal(environment);
+  const need = (): Local => {
+    if (local === undefined) throw new LifeboatError('ConfigInvalid', 'this needs an environment or a store');
+    return local;
+  };
+  const engine: Engine = {
+    backup: (input, run) => backup(need(), input.source, run),
+    restore: (input, run) => restore(need(), input, run),
+    drill: (input, run) => drill(need(), input, run),
+    dump: (system, out, run) => dump(system, services, out, run),
+    load: (system, input, options, run) => load(system, services, input, options, run),
+    plan: (input, run) => plan(need(), input.source, run),
+    inspect: async (input) => (await need().ready()).openSource(input.source).inspect(),
+    prune: (input, run) => prune(need(), input, run),
+    executions: (input) => executions(need(), input.limit),
+    logs: (input) => logs(need(), input.execution),
+    close: async () => local?.stop(),
+  };
+  return engine;
+};
+
+/** A dump and a plan have no execution; their id is that of this process. */
+const ownId = (): BackupId => backupId(new Date(), `${process.pid}`);
+
+const dump = async (system: System, services: Services, out: Writable, run: Run): Promise<DumpResult> => {
+  const done = await dumpInto(system.source(services), out, { backup: ownId(), ...run });
+  return {
+    format: done.conclusion.artifact.format,
+    pointInTime: done.conclusion.pointInTime,
+    rows: done.digests.reduce((sum, { rows }) => sum + BigInt(rows), 0n).toString(),
+    bytes: done.bytes,
+    rawBytes: done.rawBytes,
+    segments: done.segments,
+    notIncluded: done.conclusion.notIncluded,
+  };
+};
+
+const load = async (system: System, services: Services, input: Readable, options: { readonly overwrite: boolean }, run: Run): Promise<LoadResult> => {
+  let bytes = 0;
+  const loaded = await system.target(services).loadArtifact(decodeDetected(counted(input, (length) => (bytes += length))), {
+    ...options,
+    signal: run.signal,
+    progress: (done) => run.report({ type: 'done', stage: 'load', ...done }),
+  });
+  return { ...loaded, bytes };
+};
+
+async function* counted(input: AsyncIterable<Uint8Array>, count: (length: number) => void): AsyncGenerator<Uint8Array> {
+  for await (const chunk of input) {
+    count(chunk.length);
+    yield chunk;
+  }
+}
+
+const plan = async (local: Local, name: string, run: Run): Promise<PlanResult> => {
+  const source = (await local.ready()).openSource(name);
+  const facts = await source.inspect();
+  const { mode, name: stage } = source.dump;
+  if (facts.problems.length > 0) return { source: name, facts, stage, mode, tasks: 0 };
+  const tasks = await withInstant(source, ownId(), run.signal, async (context) => (await Array.fromAsync(source.dump.plan(context))).length);
+  return { source: name, facts, stage, mode, tasks };
+};
+
+/** Budget of a prune from the command line: it may take as long as it takes. */
+const untilDone = (signal: AbortSignal) => ({ remaining: () => (signal.aborted ? 0 : Number.MAX_SAFE_INTEGER), signal });
+
+const prune = async (local: Local, input: { readonly source: string; readonly apply: boolean }, run: Run): Promise<PruneResult> => {
+  const { runtime, entry } = await local.world();
+  const policy = entry(input.source).retention;
+  if (policy === undefined)
+    throw new LifeboatError('RetentionRefused', `source ${input.source} has no retention policy`, {
+      hint: 'Give it one in the environment file: "retention": {"daily": 14, "minimum": 3}.',
+    });
+  const entries = await Array.fromAsync(listBackups(runtime.store, input.source));
+  const planned = planRetention(entries, policy, runtime.now());
+  if (input.apply) await pruneBackups(runtime, { source: input.source, policy }, untilDone(run.signal));
+  return {
+    source: input.source,
+    applied: input.apply,
+    keep: planned.keep.map(({ entry: kept, why }) => ({ backup: kept.backup, why })),
+    remove: planned.remove.map(({ backup: id }) => ({ backup: id })),
+  };
+};
+
+const executions = async (local: Local, limit: number): Promise<readonly ExecutionInfo[]> => {
+  const { control } = (await local.world()).runtime;
+  const records = (await Array.fromAsync(listExecutions(control))).slice(-limit).reverse();
+  return Promise.all(
+    records.map(async ({ arn, machine, startedAt, end }): Promise<ExecutionInfo> => {
+      const running = end === undefined && (await executionState(control, arn)) === 'running';
+      return {
+        execution: arn,
+        machine,
+        status: end?.status ?? (running ? 'RUNNING' : 'ABORTED'),
+        startedAt,
+        endedAt: end?.endedAt ?? null,
+        error: errorIn(end?.output),
+      };
+    }),
+  );
+};
+
+const errorIn = (output: unknown): string | null =>
+  typeof output === 'object' && output !== null && 'error' in output && typeof output.error === 'string' ? output.error : null;
+
+async function* logs(local: Local, wanted: string | undefined): AsyncGenerator<LogLine> {
+  const { control } = (await local.world()).runtime;
+  const records = await Array.fromAsync(listExecutions(control));
+  const found = wanted === undefined ? records.at(-1) : records.find(({ arn }) => arn === wanted || arn.endsWith(`:${wanted}`));
+  if (found === undefined)
+    throw new LifeboatError('NoSuchBackup', wanted === undefined ? 'nothing has run here yet' : `no execution ${wanted}`, {
+      hint: 'See `lifeboat executions`.',
+    });
+  yield* await readLog(control, found.arn);
+}

@@ -1,0 +1,55 @@
+import { errorOf, failureOfCaught } from '../backup/failures.ts';
+import type { Report } from '../backup/progress.ts';
+import type { Json } from '../backup/types.ts';
+import { tidy } from '../drill/janitor.ts';
+import type { Environment } from '../environment/environment.ts';
+import { openWorld } from '../environment/world.ts';
+import { LifeboatError } from '../errors.ts';
+import { type Ended, type MachineName, openMachines } from './machines.ts';
+import { openPool, type PoolOptions } from './pool.ts';
+
+export interface Succeeded {
+  readonly execution: string;
+  readonly output: Json;
+}
+
+type Input = { readonly source: string } & { readonly [key: string]: Json };
+
+/** Time that cleaning up after an interrupt may take, in milliseconds. */
+const TIDY_MS = 60_000;
+
+/**
+ * Runs one execution in processes of its own. When it is interrupted, its processes are killed first, and then what they held is
+ * given back: the lease, the scratch target.
+ */
+export const execute = async (
+  environment: Environment,
+  machine: MachineName,
+  input: Input,
+  run: { readonly report: Report; readonly signal: AbortSignal; readonly timeoutOf?: PoolOptions['timeoutOf'] },
+): Promise<Ended> => {
+  const { runtime } = await openWorld(environment, run.report);
+  const pool = await openPool({ environment, report: run.report, ...(run.timeoutOf === undefined ? {} : { timeoutOf: run.timeoutOf }) });
+  const ended = await openMachines({ environment: environment.name, control: runtime.control, pool, report: run.report })
+    .run(machine, input, run.signal)
+    .finally(() => pool.close());
+  if (ended.outcome.status !== 'SUCCEEDED') await cleanUp(environment, input.source, run.report);
+  return ended;
+};
+
+/** What the janitor does on AWS when an execution ended badly. */
+const cleanUp = async (environment: Environment, source: string, report: Report): Promise<void> => {
+  const world = await openWorld(environment, report);
+  const signal = AbortSignal.timeout(TIDY_MS);
+  const end = Date.now() + TIDY_MS;
+  const budget = { remaining: () => end - Date.now(), signal };
+  await tidy(world.runtime, source, (record) => world.openTarget({ source, target: null, drill: record.drill }, record), budget);
+};
+
+/** The output of an execution that succeeded; else fails with the error that its machine ended with. */
+export const succeeded = ({ execution, outcome }: Ended): Succeeded => {
+  if (outcome.status === 'SUCCEEDED') return { execution, output: outcome.output };
+  if (outcome.status === 'ABORTED')
+    throw new LifeboatError('Interrupted', 'interrupted', { hint: 'Nothing that was good is lost; run it again.' });
+  throw errorOf(failureOfCaught({ Error: outcome.error, Cause: outcome.cause }));
+};

@@ -1,0 +1,235 @@
+import type { z } from 'zod';
+import type {
+  Assertion,
+  BackupId,
+  Check,
+  ClassDigest,
+  Encoding,
+  Json,
+  Manifest,
+  Ordinal,
+  PointInTime,
+  Receipt,
+  Segment,
+} from '../backup/types.ts';
+
+/**
+ * What a kind of source implements: one folder under src/sources/, one line in registry.ts, and the shared suite in
+ * test/sources/suite.ts passes. A source knows its product; it knows nothing of state machines, Lambda or the store's kind.
+ *
+ * `Address` says where a system of this kind lives and how to log in (a secret by reference). It is plain JSON.
+ */
+export interface SourceKind<Address> {
+  readonly kind: string;
+  /** Fields of the kind in an environment file, beside those that all sources share. */
+  readonly address: z.ZodType<Address>;
+  /** The URL schemes that name this kind on the command line, without `://`: `postgres`, `juicefs+redis`. */
+  readonly schemes: readonly string[];
+  /** A password in the URL stays in the address only in memory; whatever is printed goes through `redact`. */
+  fromUrl(url: URL): Address;
+  /** For people and records; never a secret. */
+  redact(address: Address): string;
+  source(address: Address, services: Services): Source;
+  target(address: Address, services: Services): Target;
+  /** The address of a throw-away target called `name` beside `address`. Pure: nothing is made, `prepare` does that. */
+  scratch(address: Address, name: string): Address;
+  /** How a file of this kind's artifact is known, for `verify <file>`; absent where the vendor's own tool must say. */
+  readonly artifact?: ArtifactFormat;
+}
+
+/** Both look at decoded bytes, at most 64 KiB of them. */
+export interface ArtifactFormat {
+  readonly format: string;
+  recognises(head: Uint8Array): boolean;
+  /** False when the file was cut: its last bytes are not how such a file ends. */
+  isWhole(tail: Uint8Array): boolean;
+}
+
+/** What a source may use of the world. */
+export interface Services {
+  /** Resolves `env:NAME`, `file:/path`, `secretsmanager:<arn>`; fails with SecretMissing. */
+  secret(reference: string): Promise<string>;
+  now(): Date;
+  /** A folder of this process alone, for what does not fit in memory. */
+  readonly temporary: string;
+}
+
+export interface Source {
+  /** Version, place, content, size, and every problem that would stop a backup, by name. Changes nothing. */
+  inspect(): Promise<Facts>;
+  /** Fixes the instant, or starts to, for kinds without `hold`. From here on, `close` is always called. */
+  open?(backup: BackupId): Promise<PointInTime>;
+  /**
+   * For an instant that lives in a connection: joins one of `instants()`, or opens the first when there is none, publishes
+   * each token that others may join from now on; returns when the signal says released or the budget is spent.
+   * Two holders overlap, so a token outlives either. Fails with InstantLost when none of the instants lives.
+   */
+  hold?(held: Held, budget: Budget): Promise<void>;
+  readonly dump: Stage;
+  /** What needs all receipts: headers with sizes, trailers, inventories. Never reads the source. */
+  readonly seal: Stage;
+  /** Computed from the receipts of dump and seal alone, once both are done. */
+  conclude(context: StageContext): Promise<Conclusion>;
+  close(at: PointInTime): Promise<void>;
+}
+
+export interface Held {
+  /** Newest first. */
+  instants(): Promise<readonly PointInTime[]>;
+  publish(at: PointInTime): Promise<void>;
+}
+
+/** What a backup turned out to be. */
+export interface Conclusion {
+  readonly pointInTime: PointInTime;
+  readonly artifact: Manifest['artifact'];
+  readonly assertions: readonly Assertion[];
+  readonly details: Json;
+  readonly notIncluded: Readonly<Record<string, string>>;
+  /** Markdown of RESTORE.md above the list of segments: what to do without Lifeboat, the commands last. */
+  readonly guide: string;
+}
+
+export interface Target {
+  inspect(): Promise<TargetFacts>;
+  /** prepare, load and what finishes, in order; each starts after the one before: keys, foreign keys, triggers, counters. */
+  readonly stages: readonly Stage[];
+  /**
+   * Loads one artifact from a stream of decoded bytes: all of it, or nothing. Fails with ArtifactInvalid when it is cut short,
+   * TargetNotEmpty unless `overwrite`.
+   */
+  loadArtifact(artifact: AsyncIterable<Uint8Array>, options: LoadOptions): Promise<Loaded>;
+  /** Plans its own ranges on what is really there. Its receipts hold digests and, under `facts.checks`, the product's own checks. */
+  readonly audit: Stage;
+  /** Scratch only. Changes things; an audit that does not then fail on exactly `classes` is worthless. */
+  tamper(manifest: Manifest, seed: number, budget: Budget): Promise<Tampering>;
+  /** Scratch only; succeeds when there is nothing left to remove. */
+  readonly discard: Stage;
+}
+
+export interface LoadOptions {
+  readonly overwrite: boolean;
+  readonly signal: AbortSignal;
+  progress(done: { readonly rows: number; readonly bytes: number; readonly what?: string }): void;
+}
+
+export interface Loaded {
+  /** A decimal string. */
+  readonly rows: string;
+  readonly checks: readonly Check[];
+}
+
+export interface Tampering {
+  /** For the report: `changed "json" of one row of public.table_entity`. */
+  readonly what: readonly string[];
+  readonly classes: readonly string[];
+}
+
+/**
+ * The one mechanism for whatever can outlive an invocation. A plan is streamed, never held; a task that runs out of time is
+ * continued, not killed.
+ */
+export interface Stage {
+  /** Lower case with dashes; names the folder of its plan and receipts: `dump`, `load`, `finish-indexes`. */
+  readonly name: string;
+  /** `together`: all tasks must live at the same time; none is retried or continued (connections that share one instant). */
+  readonly mode: 'independent' | 'together';
+  /** Tasks in order. After one with `resume` planning may stop, and go on from there in another invocation. */
+  plan(context: StageContext, resume?: Cursor): AsyncIterable<Planned>;
+  run(task: Json, context: TaskContext, resume?: Cursor): Promise<Part>;
+}
+
+export interface Planned {
+  readonly task: Json;
+  readonly resume?: Cursor;
+}
+
+/** What one invocation of a task did. Stored as part of its receipt before the cursor is handed back, so nothing is done twice. */
+export interface Part {
+  readonly segments: readonly Segment[];
+  readonly digests: readonly ClassDigest[];
+  /** Small results for later stages: sums, maxima, counts. At most 64 KiB. */
+  readonly facts?: Json;
+  /** `afterSeconds`: nothing to do until then (a snapshot that is being created). */
+  readonly next?: { readonly cursor: Cursor; readonly afterSeconds?: number };
+}
+
+/** `facts` of an audit's receipts. */
+export interface AuditFacts {
+  readonly checks: readonly Check[];
+}
+
+export type StageInput =
+  | { readonly kind: 'backup'; readonly backup: BackupId; readonly facts: Facts }
+  | {
+      readonly kind: 'restore';
+      /** Names the marker in the target: a second run of the same restore goes on, another one is refused. */
+      readonly restore: string;
+      readonly manifest: Manifest;
+      readonly scratch: boolean;
+      readonly overwrite: boolean;
+    };
+
+export interface StageContext {
+  readonly input: StageInput;
+  readonly budget: Budget;
+  readonly read: SegmentSource;
+  /** Receipts of a stage of this backup or restore that has ended, in order of task and part. */
+  receipts(stage: string): AsyncIterable<Receipt>;
+  /** Tokens of the instant, newest first; never taken from a plan or a payload. Empty in a restore. */
+  instants(): Promise<readonly PointInTime[]>;
+}
+
+export interface TaskContext extends StageContext {
+  /** Index of the task in its plan. */
+  readonly task: number;
+  readonly write: SegmentSink;
+  /** Progress for people, by the way: rows and raw bytes done since the last call. */
+  progress(done: { readonly rows: number; readonly bytes: number; readonly what?: string }): void;
+}
+
+/** At most 4 KiB; must advance from one invocation to the next. */
+export type Cursor = string & { readonly __brand: 'Cursor' };
+
+export interface Budget {
+  /** Milliseconds left before the work must be handed back. */
+  remaining(): number;
+  readonly signal: AbortSignal;
+}
+
+export interface SegmentSink {
+  /** Encodes, hashes and stores one segment; resolves once the store has it for good. */
+  write(
+    ordinal: Ordinal,
+    raw: AsyncIterable<Uint8Array>,
+    as: { readonly encoding: Encoding; readonly extension: string; readonly role?: Segment['role']; readonly context?: Json },
+  ): Promise<Segment>;
+}
+
+export interface SegmentSource {
+  /** Decoded bytes. Throws before the last of them if the stored bytes are not those that were written. */
+  read(segment: Segment): AsyncIterable<Uint8Array>;
+}
+
+export interface Facts {
+  readonly product: string;
+  readonly version: string;
+  /** The place: server, database, prefix. A restore over the same place is refused unless it is empty. */
+  readonly place: string;
+  /** What lives there, wherever it is restored to: volume UUID, repository, catalogue. */
+  readonly content: string;
+  readonly bytes: number;
+  readonly problems: readonly Problem[];
+}
+
+export interface Problem {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+}
+
+export interface TargetFacts extends Facts {
+  readonly empty: boolean;
+  /** Set when a restore began here and did not end: its id. */
+  readonly unfinished?: string;
+}

@@ -1,0 +1,23 @@
+import type { ArtifactFormat } from '../contract.ts';
+
+/** The script opens with this, so that psql stops at the first error; the transaction begins right after. */
+const OPENING = '\\set ON_ERROR_STOP on';
+
+/** Its last statement commits, after the assertion of the row counts: a cut script rolls back, and has another end. */
+const CLOSING = /(^|\n)COMMIT;\s*$/;
+
+/** A dump script of Lifeboat, or of pg_dump, which ends with a comment of its own. */
+const PG_DUMP_OPENING = /^--\n-- PostgreSQL database dump/;
+const PG_DUMP_CLOSING = /-- PostgreSQL database dump complete\n--\s*(\\unrestrict \S+\s*)?$/;
+
+export const artifactFile: ArtifactFormat = {
+  format: 'PostgreSQL script',
+  recognises: (head) => {
+    const text = Buffer.from(head).toString('latin1');
+    return text.split('\n', 50).includes(OPENING) || PG_DUMP_OPENING.test(text);
+  },
+  isWhole: (tail) => {
+    const text = Buffer.from(tail).toString('latin1');
+    return CLOSING.test(text) || PG_DUMP_CLOSING.test(text);
+  },
+};

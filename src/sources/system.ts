@@ -1,0 +1,59 @@
+import { z } from 'zod';
+import type { Json } from '../backup/types.ts';
+import { describeIssues } from '../environment/issues.ts';
+import { LifeboatError } from '../errors.ts';
+import type { Services, Source, SourceKind, Target } from './contract.ts';
+
+/** An address bound to its kind: what the rest of Lifeboat handles, so that only the kind knows the address's type. */
+export interface System {
+  readonly kind: string;
+  /** Plain JSON that `AnyKind.system` reads again. May hold a literal password: for memory only, never printed. */
+  readonly address: Json;
+  /** For people and records; never a secret. */
+  readonly redacted: string;
+  source(services: Services): Source;
+  target(services: Services): Target;
+  /** A throw-away system called `name` beside this one. Pure. */
+  scratch(name: string): System;
+}
+
+/** A kind of source, whatever the type of its address. */
+export interface AnyKind {
+  readonly kind: string;
+  readonly schemes: readonly string[];
+  readonly addressSchema: z.ZodType;
+  readonly artifact: SourceKind<unknown>['artifact'];
+  /** Fails with ConfigInvalid, whose message names `path` and the field. */
+  system(address: unknown, path: string): System;
+  systemFromUrl(url: URL): System;
+}
+
+const bind = <Address>(kind: SourceKind<Address>, address: Address): System => ({
+  kind: kind.kind,
+  // Through text, so that fields that are undefined are absent.
+  address: z.json().parse(JSON.parse(JSON.stringify(address))),
+  redacted: kind.redact(address),
+  source: (services) => kind.source(address, services),
+  target: (services) => kind.target(address, services),
+  scratch: (name) => bind(kind, kind.scratch(address, name)),
+});
+
+/** An unknown field is an error, also where the kind's own schema would drop it. */
+const strict = <Address>(schema: z.ZodType<Address>): z.ZodType => (schema instanceof z.ZodObject ? schema.strict() : schema);
+
+/** Hides the address type of a kind, so that kinds can stand in one list. */
+export const anyKind = <Address>(kind: SourceKind<Address>): AnyKind => ({
+  kind: kind.kind,
+  schemes: kind.schemes,
+  addressSchema: strict(kind.address),
+  artifact: kind.artifact,
+  system: (address, path) => {
+    const checked = strict(kind.address).safeParse(address);
+    if (!checked.success)
+      throw new LifeboatError('ConfigInvalid', describeIssues(checked.error, path), {
+        hint: 'environments/schema.json describes every field.',
+      });
+    return bind(kind, kind.address.parse(address));
+  },
+  systemFromUrl: (url) => bind(kind, kind.fromUrl(url)),
+});

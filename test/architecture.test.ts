@@ -1,0 +1,98 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { kinds } from '../src/sources/registry.ts';
+
+const ROOT = resolve(import.meta.dirname, '..');
+
+/** Lines of a file; what is longer does more than one thing. */
+const FILE_MAX_LINES = 400;
+
+/** The arrows of ARCHITECTURE.md: what the files of a room may import of the project, by the start of the path. */
+const ARROWS: Readonly<Record<string, readonly string[]>> = {
+  'src/errors.ts': [],
+  'src/backup/': ['src/backup/', 'src/errors.ts', 'type src/sources/contract.ts', 'type src/stores/store.ts'],
+  'src/stores/': ['src/stores/', 'src/errors.ts', 'type src/backup/'],
+  'src/sources/contract.ts': ['type src/backup/'],
+  'src/sources/system.ts': ['type src/backup/', 'type src/sources/contract.ts', 'src/environment/issues.ts', 'src/errors.ts'],
+  'src/sources/registry.ts': ['src/sources/', 'src/environment/redact.ts', 'src/errors.ts'],
+  'src/sources/openmetadata/': ['src/sources/openmetadata/', 'src/sources/contract.ts', 'src/backup/', 'src/errors.ts'],
+  'src/sources/postgres/': ['src/sources/postgres/', 'src/sources/openmetadata/', 'src/sources/contract.ts', 'src/backup/', 'src/errors.ts', 'src/environment/redact.ts'],
+  'src/restore/': ['src/restore/', 'src/backup/', 'src/drill/judge.ts', 'type src/sources/contract.ts', 'src/errors.ts'],
+  'src/drill/': ['src/drill/', 'src/restore/', 'src/backup/', 'type src/sources/contract.ts', 'type src/stores/store.ts', 'src/errors.ts'],
+  'src/environment/': ['src/environment/', 'src/backup/', 'src/drill/', 'src/restore/', 'src/sources/', 'src/stores/', 'src/errors.ts'],
+  'src/local/': ['src/local/', 'src/backup/', 'src/drill/', 'src/restore/', 'src/environment/', 'src/sources/', 'src/stores/', 'src/errors.ts', 'src/cli/'],
+  'src/cli/': ['src/cli/', 'src/backup/', 'src/drill/', 'src/environment/', 'src/sources/', 'src/stores/', 'src/errors.ts', 'src/local/engine.ts'],
+  'functions/': ['functions/', 'src/backup/', 'src/drill/', 'src/restore/', 'src/environment/', 'src/sources/contract.ts', 'type src/stores/store.ts', 'src/errors.ts'],
+  'infra/': ['infra/', 'src/environment/', 'src/backup/', 'src/sources/', 'src/errors.ts'],
+  'bench/': ['bench/', 'src/'],
+};
+
+/** The AWS SDK is met in these places alone. */
+const AWS_ALLOWED = /^(src\/stores\/s3|src\/environment\/(secrets|executions)\.ts|src\/sources\/(rds|lakefs)\/|infra\/)/;
+
+interface Import {
+  readonly file: string;
+  readonly to: string;
+  readonly typeOnly: boolean;
+}
+
+const filesBelow = (folder: string): string[] =>
+  readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)));
+
+const files = ['src', 'functions', 'infra', 'bench'].flatMap(filesBelow);
+
+const IMPORT = /(?:^|\n)\s*(?:import|export)\s+(type\s+)?(?:[^'"`;]*?from\s+)?['"]([^'"]+)['"]|import\(\s*['"]([^'"]+)['"]/g;
+
+const importsOf = (file: string): Import[] =>
+  [...readFileSync(join(ROOT, file), 'utf8').matchAll(IMPORT)].map(([, type, from, dynamic]) => {
+    const specifier = from ?? dynamic ?? '';
+    const to = specifier.startsWith('.') ? relative(ROOT, resolve(ROOT, dirname(file), specifier)) : specifier;
+    return { file, to, typeOnly: type !== undefined };
+  });
+
+const roomOf = (file: string): string | undefined =>
+  Object.keys(ARROWS)
+    .filter((room) => file.startsWith(room))
+    .sort((a, b) => b.length - a.length)[0];
+
+const isAllowed = ({ file, to, typeOnly }: Import): boolean => {
+  const arrows = ARROWS[roomOf(file) ?? ''] ?? [];
+  return arrows.some((arrow) => (arrow.startsWith('type ') ? typeOnly && to.startsWith(arrow.slice(5)) : to.startsWith(arrow)));
+};
+
+describe('the house', () => {
+  it('has a room for every file', () => {
+    expect(files.filter((file) => roomOf(file) === undefined)).toEqual([]);
+  });
+
+  it('has no arrow that ARCHITECTURE.md does not allow', () => {
+    const inProject = files.flatMap(importsOf).filter(({ to }) => to.endsWith('.ts'));
+    expect(inProject.length).toBeGreaterThan(300);
+    expect(inProject.filter((arrow) => !isAllowed(arrow)).map(({ file, to }) => `${file} → ${to}`)).toEqual([]);
+  });
+
+  it('names every room in ARCHITECTURE.md', () => {
+    const page = readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8');
+    const rooms = [...new Set(Object.keys(ARROWS).map((room) => room.split('/').slice(0, 2).join('/')))].filter((room) => !room.endsWith('.ts'));
+    expect(rooms.filter((room) => !page.includes(room.replace(/\/$/, '')))).toEqual([]);
+  });
+
+  it('meets the AWS SDK only where it must', () => {
+    const meetings = files.flatMap(importsOf).filter(({ to }) => to.startsWith('@aws-sdk/'));
+    expect(meetings.filter(({ file }) => !AWS_ALLOWED.test(file)).map(({ file }) => file)).toEqual([]);
+  });
+
+  it('registers every kind of source that has a folder', () => {
+    const folders = readdirSync(join(ROOT, 'src/sources'), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    const modules = new Set(['openmetadata']);
+    expect(kinds.map((kind) => kind.kind).sort()).toEqual(folders.map(({ name }) => name).filter((name) => !modules.has(name)).sort());
+  });
+
+  it('keeps files short', () => {
+    const lines = files.map((file) => ({ file, lines: readFileSync(join(ROOT, file), 'utf8').split('\n').length }));
+    expect(lines.filter((each) => each.lines > FILE_MAX_LINES)).toEqual([]);
+  });
+});
