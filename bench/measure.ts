@@ -26,7 +26,10 @@ const STAT = { parent: 1, childrenUser: 13, childrenSystem: 14 } as const;
 const TICKS_PER_SECOND = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 
 /** Runs a command to its end, one at a time. Its stdout goes to `stdout`, or nowhere. @throws when it fails, with its last words */
-export async function measure(command: readonly string[], options: { readonly env?: NodeJS.ProcessEnv; readonly errors: string }): Promise<Cost> {
+export async function measure(
+  command: readonly string[],
+  options: { readonly env?: NodeJS.ProcessEnv; readonly errors: string },
+): Promise<Cost> {
   const [program = '', ...args] = command;
   const errors = openSync(options.errors, 'w');
   const cpuBefore = childrenCpuSeconds();
@@ -97,7 +100,10 @@ function memoryOf(pid: number): { readonly peak: number; readonly proportional: 
 
 const kibibytes = (text: string, field: string): number => Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0) * KIB;
 
-const statOf = (pid: string): readonly string[] => readIfThere(`/proc/${pid}/stat`).replace(/^.*\) /s, '').split(' ');
+const statOf = (pid: string): readonly string[] =>
+  readIfThere(`/proc/${pid}/stat`)
+    .replace(/^.*\) /s, '')
+    .split(' ');
 
 /** A process may end between two looks. */
 function readIfThere(path: string): string {

@@ -6,7 +6,11 @@ const places = fc.record({ task: fc.integer({ min: 0, max: ORDINAL_TASK_MAX }), 
 
 describe('ordinals', () => {
   it('come back', () => {
-    fc.assert(fc.property(places, ({ task, n }) => expect(parseOrdinal(ordinal(task, n))).toEqual({ task, n })));
+    fc.assert(
+      fc.property(places, ({ task, n }) => {
+        expect(parseOrdinal(ordinal(task, n))).toEqual({ task, n });
+      }),
+    );
   });
 
   it('sort by task, then by number', () => {

@@ -4,12 +4,12 @@ import { auditOf, damaged, manifestOf } from './samples.ts';
 
 const manifest = manifestOf();
 const [first = '', second = '', third = ''] = manifest.digests.map((digest) => digest.name);
-const after = (...names: readonly string[]) => auditOf(manifest, { digests: damaged(manifest.digests, ...names) });
+const auditAfter = (...names: readonly string[]) => auditOf(manifest, { digests: damaged(manifest.digests, ...names) });
 const tampering = { what: ['changed a row'], classes: [second, first] };
 
 describe('judgeControl', () => {
   it('is content when the audit failed on exactly the damaged classes, in any order', () => {
-    expect(judgeControl(tampering, after(first, second))).toEqual({
+    expect(judgeControl(tampering, auditAfter(first, second))).toEqual({
       ok: true,
       what: ['changed a row'],
       expected: [first, second].sort(),
@@ -18,16 +18,16 @@ describe('judgeControl', () => {
   });
 
   it.each([
-    ['missed all damage', after()],
-    ['missed one', after(first)],
-    ['failed on one too many', after(first, second, third)],
-    ['failed on others', after(third)],
+    ['missed all damage', auditAfter()],
+    ['missed one', auditAfter(first)],
+    ['failed on one too many', auditAfter(first, second, third)],
+    ['failed on others', auditAfter(third)],
     ['looked at nothing', auditOf(manifest, { digests: [] })],
   ])('is not when the audit %s', (_, audit) => {
     expect(judgeControl(tampering, audit).ok).toBe(false);
   });
 
   it('proves nothing when nothing was damaged', () => {
-    expect(judgeControl({ what: [], classes: [] }, after()).ok).toBe(false);
+    expect(judgeControl({ what: [], classes: [] }, auditAfter()).ok).toBe(false);
   });
 });

@@ -95,8 +95,9 @@ function visitPath(node: Node, at: Position, found: Found): void {
   noteStates(steps, at, found);
   let bound = at.bound;
   for (const [n, step] of steps.entries()) {
-    visit(step, { ...at, bound, context: at.context || n > 0 }, found);
+    // Its own predicates see them already.
     bound = withNames(bound, [...namesBoundBy(step)]);
+    visit(step, { ...at, bound, context: at.context || n > 0 }, found);
   }
   visitChildren(node, { ...at, bound, context: true }, found, ['type', 'steps', 'position']);
 }

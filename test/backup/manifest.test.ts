@@ -1,0 +1,227 @@
+import fc from 'fast-check';
+import { describe, expect, expectTypeOf, it } from 'vitest';
+import type { z } from 'zod';
+import { isLifeboatError } from '../../src/errors.ts';
+import { canonicalJson } from '../../src/backup/canonical.ts';
+import {
+  decodeManifest,
+  decodeReceipt,
+  DETAILS_MAX_BYTES,
+  encodeManifest,
+  encodeReceipt,
+  MANIFEST_MAX_BYTES,
+  type ManifestSchema,
+  RECEIPT_MAX_BYTES,
+  type ReceiptSchema,
+} from '../../src/backup/manifest.ts';
+import type { ProofSchema } from '../../src/backup/proof.ts';
+import { decodeProof, encodeProof } from '../../src/backup/proof.ts';
+import type { Json, Manifest, Proof, Receipt } from '../../src/backup/types.ts';
+import * as arbitrary from './arbitraries.ts';
+import { exampleManifest, exampleSegment, idAt } from './examples.ts';
+
+type DeepReadonly<T> = unknown extends T
+  ? T
+  : Json extends T
+    ? T
+    : T extends string
+      ? T
+      : T extends readonly (infer Item)[]
+        ? readonly DeepReadonly<Item>[]
+        : T extends object
+          ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
+          : T;
+
+const backup = idAt('2026-11-21T01:30:00Z');
+const example = exampleManifest('catalog-prod', backup, '2026-11-21T01:30:00.000Z');
+
+const changed = (change: (manifest: Record<string, never>) => void): Uint8Array => {
+  const copy = JSON.parse(canonicalJson(example));
+  change(copy);
+  return Buffer.from(JSON.stringify(copy));
+};
+
+const problemOf = (bytes: Uint8Array): string => {
+  try {
+    decodeManifest(bytes);
+  } catch (error) {
+    if (isLifeboatError(error)) return `${error.code}: ${error.message}`;
+    throw error;
+  }
+  return 'accepted';
+};
+
+describe('the schemas', () => {
+  it('say exactly what types.ts says', () => {
+    expectTypeOf<DeepReadonly<z.infer<typeof ManifestSchema>>>().toEqualTypeOf<DeepReadonly<Manifest>>();
+    expectTypeOf<DeepReadonly<z.infer<typeof ReceiptSchema>>>().toEqualTypeOf<DeepReadonly<Receipt>>();
+    expectTypeOf<DeepReadonly<z.infer<typeof ProofSchema>>>().toEqualTypeOf<DeepReadonly<Proof>>();
+  });
+});
+
+describe.each([
+  { what: 'manifest', values: arbitrary.manifest, encode: encodeManifest, decode: decodeManifest },
+  { what: 'receipt', values: arbitrary.receipt, encode: encodeReceipt, decode: decodeReceipt },
+  { what: 'proof', values: arbitrary.proof, encode: encodeProof, decode: decodeProof },
+])('a $what', ({ values, encode, decode }) => {
+  const codec = { encode: encode as (value: unknown) => Uint8Array, decode: decode as (bytes: Uint8Array) => unknown };
+
+  it('comes back as it was, as one line with a newline at its end', () => {
+    fc.assert(
+      fc.property(values as fc.Arbitrary<unknown>, (value) => {
+        const bytes = codec.encode(value);
+        expect(JSON.parse(Buffer.from(bytes).toString())).toEqual(JSON.parse(JSON.stringify(value)));
+        expect(codec.encode(codec.decode(bytes))).toEqual(bytes);
+        expect(bytes.indexOf(0x0a)).toBe(bytes.length - 1);
+      }),
+    );
+  });
+
+  it('has the same bytes whatever the order of its fields', () => {
+    fc.assert(
+      fc.property(values as fc.Arbitrary<object>, (value) => {
+        const reversed = Object.fromEntries(Object.entries(value).toReversed());
+        expect(codec.encode(reversed)).toEqual(codec.encode(value));
+      }),
+    );
+  });
+
+  it('answers random bytes and random changes with a named error, or a value of the right form', () => {
+    const damaged = fc.tuple(values as fc.Arbitrary<unknown>, fc.nat(), fc.uint8Array({ maxLength: 3 }), fc.nat(3)).map(([value, at, bytes, cut]) => {
+      const whole = codec.encode(value);
+      const place = at % whole.length;
+      return Buffer.concat([whole.subarray(0, place), bytes, whole.subarray(place + cut)]);
+    });
+    fc.assert(
+      fc.property(fc.oneof(damaged, fc.uint8Array()), (bytes) => {
+        try {
+          const value = codec.decode(bytes);
+          expect(codec.decode(codec.encode(value))).toEqual(value);
+        } catch (error) {
+          if (!isLifeboatError(error, 'ManifestInvalid') && !isLifeboatError(error, 'FormatTooNew')) throw error;
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe('what a digest protects', () => {
+  it('is never accepted with one character changed', () => {
+    const guarded = arbitrary.manifest
+      .filter((manifest) => manifest.digests.some((digest) => digest.buckets !== ''))
+      .chain((manifest) => {
+        const index = manifest.digests.findIndex((digest) => digest.buckets !== '');
+        return fc.tuple(fc.constant(manifest), fc.constant(index), fc.constantFrom('digest' as const, 'buckets' as const), fc.nat(), fc.nat());
+      });
+    fc.assert(
+      fc.property(guarded, ([manifest, index, field, at, by]) => {
+        const copy = JSON.parse(Buffer.from(encodeManifest(manifest)).toString());
+        const value: string = copy.digests[index][field];
+        const alphabet = field === 'digest' ? '0123456789abcdef' : 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+        const place = at % value.replace(/=+$/, '').length;
+        const next = alphabet[(alphabet.indexOf(value[place] as string) + 1 + (by % (alphabet.length - 1))) % alphabet.length];
+        copy.digests[index][field] = value.slice(0, place) + next + value.slice(place + 1);
+        expect(problemOf(Buffer.from(JSON.stringify(copy)))).toContain(`digests.${index}.buckets: their sum is not the digest`);
+      }),
+    );
+  });
+});
+
+describe('decodeManifest', () => {
+  it('accepts what a later version of this format adds', () => {
+    const bytes = changed((manifest) => {
+      Object.assign(manifest, { signature: 'x' });
+      Object.assign(manifest['source'], { region: 'eu' });
+    });
+    expect(decodeManifest(bytes)).toEqual(example);
+  });
+
+  it('refuses a newer format and says what to do', () => {
+    const bytes = changed((manifest) => {
+      Object.assign(manifest, { formatVersion: 2, segments: 'in another form' });
+    });
+    expect(() => decodeManifest(bytes)).toThrow(expect.objectContaining({ code: 'FormatTooNew', hint: expect.stringContaining('upgrade') }));
+  });
+
+  it.each([0, -1, 1.5, '1', null])('refuses %j as a format version', (formatVersion) => {
+    expect(problemOf(changed((manifest) => Object.assign(manifest, { formatVersion })))).toContain('ManifestInvalid: the manifest cannot be trusted: formatVersion');
+  });
+
+  it.each<[string, (manifest: any) => void, string]>([
+    ['a field that is not there', (m) => delete m.pointInTime.at, 'pointInTime.at'],
+    ['no details', (m) => delete m.details, 'details'],
+    ['a backup id that is none', (m) => (m.backup = '../../etc'), 'backup: not a backup id'],
+    ['a source that cannot be one', (m) => (m.source.name = '../other'), 'source.name'],
+    ['an absolute key', (m) => (m.segments[0].key = '/etc/passwd'), 'segments.0.key'],
+    ['a key that leads out', (m) => (m.segments[0].key = 'segments/../../x'), 'segments.0.key'],
+    ['a key of another segment', (m) => (m.segments[0].key = m.segments[1].key), 'segments.0.key: it names another ordinal'],
+    ['a sha256 of another segment', (m) => (m.segments[1].sha256 = m.segments[0].sha256), 'segments.1.key: it names another ordinal'],
+    ['a size below zero', (m) => (m.segments[0].bytes = -1), 'segments.0.bytes'],
+    ['a size that is no integer', (m) => (m.segments[0].rawBytes = 1.5), 'segments.0.rawBytes'],
+    ['a size beyond what a number holds', (m) => (m.segments[0].rawBytes = 2 ** 60), 'segments.0.rawBytes'],
+    ['swapped segments', (m) => m.segments.reverse(), 'segments.1.ordinal: 000000.0000 is not after the one before it'],
+    ['a segment twice', (m) => m.segments.push(m.segments[1]), 'segments.2.ordinal'],
+    ['no segment', (m) => (m.segments = []), 'segments: no segment is of the artifact'],
+    ['only inventories', (m) => m.segments.forEach((one: any) => (one.role = 'inventory')), 'segments: no segment is of the artifact'],
+    ['a class twice', (m) => m.digests.push(m.digests[0]), 'digests: class public.t is listed twice'],
+    ['a count below zero', (m) => (m.digests[0].rows = '-1'), 'digests.0.rows'],
+    ['a count as a number', (m) => (m.digests[0].rows = 3), 'digests.0.rows'],
+    ['a digest that its buckets are not', (m) => (m.digests[0].digest = 'f'.repeat(32)), 'digests.0.buckets: their sum'],
+    ['another digest scheme', (m) => (m.digests[0].digest = 'f'.repeat(64)), 'digests.0.digest'],
+    ['a time that is none', (m) => (m.startedAt = 'yesterday'), 'startedAt'],
+    ['an unknown encoding', (m) => (m.segments[0].encoding = 'lzma'), 'segments.0.encoding'],
+    ['a time spent below zero', (m) => (m.timings.total = -1), 'timings.total'],
+    ['a hash that is none', (m) => (m.previous = 'abc'), 'previous'],
+  ])('names the field of %s', (_, change, where) => {
+    expect(problemOf(changed(change))).toContain(`ManifestInvalid: the manifest cannot be trusted: ${where}`);
+  });
+
+  it('takes inventories between the segments of the artifact, in any order', () => {
+    const inventory = { ...exampleSegment(0, 'ef'.repeat(32)), role: 'inventory' as const };
+    expect(decodeManifest(encodeManifest({ ...example, segments: [...example.segments, inventory] })).segments).toHaveLength(3);
+  });
+
+  it('refuses the manifest of another source, or of another backup', () => {
+    const bytes = encodeManifest(example);
+    expect(() => decodeManifest(bytes, { source: 'files', backup })).toThrow('source.name: it is of catalog-prod and lies with the backups of files');
+    const other = idAt('2026-11-22T01:30:00Z');
+    expect(() => decodeManifest(bytes, { source: 'catalog-prod', backup: other })).toThrow(`backup: it is ${backup} and lies at ${other}`);
+    expect(decodeManifest(bytes, { source: 'catalog-prod', backup })).toEqual(example);
+  });
+
+  it.each(['', '{', 'null', '[]', '"x"', '\u{feff}', '{"formatVersion":1}'])('refuses %j', (text) => {
+    expect(problemOf(Buffer.from(text))).toContain('ManifestInvalid');
+  });
+
+  it('refuses what is not UTF-8', () => {
+    const bytes = Buffer.from(canonicalJson(example).replace('PostgreSQL', 'Postgre\u00ffSQL'), 'latin1');
+    expect(problemOf(bytes)).toContain('it is not JSON in UTF-8');
+  });
+
+  it('refuses deeply nested JSON without falling over', () => {
+    const bytes = Buffer.from(`{"formatVersion":1,"details":${'['.repeat(200_000)}${']'.repeat(200_000)}}`);
+    expect(problemOf(bytes)).toContain('ManifestInvalid');
+  });
+
+  it('does not look at more than its limit', () => {
+    expect(problemOf(Buffer.alloc(MANIFEST_MAX_BYTES + 1, ' '))).toContain(`more than ${MANIFEST_MAX_BYTES}`);
+  });
+});
+
+describe('encodeManifest', () => {
+  it('does not write what could not be read back', () => {
+    expect(() => encodeManifest({ ...example, segments: [] })).toThrow('segments: no segment is of the artifact');
+  });
+
+  it('refuses details that are too large', () => {
+    expect(() => encodeManifest({ ...example, details: 'x'.repeat(DETAILS_MAX_BYTES) })).toThrow(
+      expect.objectContaining({ code: 'RecordTooLarge' }),
+    );
+  });
+
+  it('refuses a receipt that is too large', () => {
+    const segments = [{ ...exampleSegment(0), context: 'x'.repeat(RECEIPT_MAX_BYTES) }];
+    expect(() => encodeReceipt({ task: 0, part: 0, segments, digests: [] })).toThrow(expect.objectContaining({ code: 'RecordTooLarge' }));
+  });
+});
