@@ -12,7 +12,7 @@ import {
   TextSchema,
   TimeSchema,
 } from './schemas.ts';
-import type { BackupId, Manifest, Receipt } from './types.ts';
+import type { BackupId, Manifest, Receipt, Segment } from './types.ts';
 
 /** Of manifests, proofs and lifeboat.json. Raised only by what an older reader would get wrong; new fields do not raise it. */
 export const FORMAT_VERSION = 1;
@@ -58,9 +58,9 @@ export const ManifestSchema = z
       .nullable(),
   })
   .check(({ value, issues }) => {
-    const twice = firstOutOfOrder(value.segments.filter((segment) => segment.role === 'artifact').map((segment) => segment.ordinal));
-    const outOfOrder = value.segments.findIndex((segment) => segment.role === 'artifact' && segment.ordinal === twice);
-    if (twice !== undefined) issues.push(issue(value, ['segments', outOfOrder, 'ordinal'], `${twice} is not after the one before it`));
+    const misplaced = outOfOrder(value.segments);
+    if (misplaced !== undefined)
+      issues.push(issue(value, ['segments', misplaced, 'ordinal'], `${value.segments[misplaced]?.ordinal} is not after the one before it`));
     const key = firstTwice(value.segments.map((segment) => segment.key));
     if (key !== undefined) issues.push(issue(value, ['segments'], `${key} is listed twice`));
     const name = firstTwice(value.digests.map((digest) => digest.name));
@@ -78,7 +78,16 @@ export const ReceiptSchema = z.object({
 
 const issue = (input: unknown, path: (string | number)[], message: string) => ({ code: 'custom' as const, input, path, message });
 
-const firstOutOfOrder = <T>(values: readonly T[]): T | undefined => values.find((value, i) => i > 0 && value <= (values[i - 1] as T));
+/** Index of the first segment of the artifact whose ordinal is not above that of the one before it. */
+const outOfOrder = (segments: readonly Segment[]): number | undefined => {
+  let last = '';
+  for (const [index, { role, ordinal }] of segments.entries()) {
+    if (role !== 'artifact') continue;
+    if (ordinal <= last) return index;
+    last = ordinal;
+  }
+  return undefined;
+};
 
 const firstTwice = (values: readonly string[]): string | undefined => {
   const seen = new Set<string>();

@@ -3,6 +3,7 @@ import { parseBackupId } from '../backup/id.ts';
 import type { Environment, SourceEntry } from '../environment/environment.ts';
 import { LifeboatError } from '../errors.ts';
 import { type Call, text } from './command.ts';
+import { readableStore } from './readable-store.ts';
 import { nearest } from './suggest.ts';
 
 const LATEST = 'latest';
@@ -12,7 +13,7 @@ export const isBackupName = (word: string): boolean => word === LATEST || parseB
 
 /** The backup that `<backup>|latest` and `--source` name. Fails with NoSuchBackup, or with Usage where that says too little. */
 export const pickBackup = async (call: Call, name: string): Promise<SoundEntry> => {
-  if (isBackupName(name)) return findBackup(await call.store(), name, text(call.flags, 'source'));
+  if (isBackupName(name)) return findBackup(await readableStore(call), name, text(call.flags, 'source'));
   throw new LifeboatError('NoSuchBackup', `not a backup id: ${name}`, { hint: '"lifeboat list" shows the ids; latest is one, too.' });
 };
 
@@ -20,7 +21,7 @@ export const pickBackup = async (call: Call, name: string): Promise<SoundEntry> 
 export const pickSource = async (call: Call, name: string | undefined): Promise<string> => {
   const environment = await call.environment();
   const known = Object.keys(environment.sources);
-  const choices = known.length > 0 ? known : await listSources(await call.store());
+  const choices = known.length > 0 ? known : await listSources(await readableStore(call));
   if (name !== undefined) {
     if (choices.includes(name)) return name;
     throw unknownSource(name, environment, choices);

@@ -18,8 +18,9 @@ export interface DirectDump {
   readonly rawBytes: number;
 }
 
-/** Where nothing ends by itself; the signal alone does. */
-const endless = (signal: AbortSignal): Budget => ({ remaining: () => Number.MAX_SAFE_INTEGER, signal });
+/** No function ends here; a stage that asks is told a day, in milliseconds, and the signal alone ends it. */
+const ENDLESS_MS = 24 * 60 * 60 * 1000;
+const endless = (signal: AbortSignal): Budget => ({ remaining: () => ENDLESS_MS, signal });
 
 /** Runs `use` while the source's instant is open, and closes it whatever happens. */
 export const withInstant = async <Result>(

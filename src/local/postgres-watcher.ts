@@ -72,7 +72,7 @@ export async function watched(command: string, args: readonly string[], options:
     ...options.user.ids,
     cwd: '/',
     detached: true,
-    env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C', TZ: 'UTC' },
+    env: { PATH: searchPath(), LC_ALL: 'C', TZ: 'UTC' },
     stdio: ['pipe', 'pipe', log],
   });
   let code: number | undefined;
@@ -101,6 +101,9 @@ export async function watched(command: string, args: readonly string[], options:
     },
   };
 }
+
+/** The script needs `sleep` and `rm`, also when we were started with a PATH that lacks them. */
+const searchPath = (): string => [process.env['PATH'] ?? '', '/usr/bin', '/bin'].filter((folders) => folders !== '').join(':');
 
 function printedPid(shell: ChildProcess): Promise<number> {
   return new Promise((resolve, reject) => {

@@ -29,8 +29,8 @@ export const memoryStore = (options: { readonly name?: string; readonly now?: ()
       checkKey(key);
       signal?.throwIfAborted();
       const size = bytesOf(body);
-      // A copy: who called may use its buffer again.
-      const bytes = (await piece(body, 0, size, () => new Uint8Array(size))).slice();
+      // A copy: who called may use its buffer again (and slice() of a Buffer is none).
+      const bytes = new Uint8Array(await piece(body, 0, size, () => new Uint8Array(size)));
       signal?.throwIfAborted();
       if (objects.has(key)) return { created: false };
       objects.set(key, { bytes, modified: now() });
@@ -65,7 +65,7 @@ export const memoryStore = (options: { readonly name?: string; readonly now?: ()
       checkReplaced(key, body);
       const held = objects.get(key);
       if ((held === undefined ? null : infoOf(key, held).etag) !== ifMatch) return undefined;
-      const next: Held = { bytes: body.slice(), modified: now() };
+      const next: Held = { bytes: new Uint8Array(body), modified: now() };
       objects.set(key, next);
       return infoOf(key, next).etag;
     },

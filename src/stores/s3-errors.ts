@@ -71,6 +71,13 @@ export const s3Error = (error: unknown, deed: Deed): unknown => {
   if (name === 'NoSuchBucket')
     return make('NoSuchStore', `there is no bucket ${deed.bucket}`, error, 'Check the name of the bucket, its account and its region.');
   if (isMissing(error)) return make('NoSuchObject', `there is no ${placeOf(deed)}`, error);
+  if (/checksum.*header is required/i.test(messageOf(error)))
+    return make(
+      'ConfigInvalid',
+      `bucket ${deed.bucket} takes no object without a checksum`,
+      error,
+      'It has Object Lock: set objectLock for this store.',
+    );
   if (status === 501 || isChecksumRefused(error)) return notImplemented(error, deed);
   if (name === 'InvalidObjectState')
     return make(

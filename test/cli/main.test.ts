@@ -56,7 +56,7 @@ describe('the command line', () => {
   ])('answers %s with a usage line and 2', async (_, argv, message, hint) => {
     const { code, out, err } = await lifeboat(argv, { cwd: folder });
     expect(code).toBe(2);
-    expect(out.replace(/^\{[^]*\}\n$/, '')).toBe('');
+    expect(out === '' || argv.includes('--json')).toBe(true);
     expect(`${out}${err}`).toContain(message);
     expect(`${out}${err}`).toMatch(hint);
     expect(err).toMatch(/^usage: lifeboat /m);
@@ -134,9 +134,9 @@ describe('a failure', () => {
     };
     await lifeboat(ARGV, { engine: { ...failing(new Error('x')), close } });
     await lifeboat(['executions', '--store', 'file:///x'], { engine: { executions: async () => [], close } });
-    expect(closed).toBe(1);
-    await lifeboat(['dump', 'postgres://h/d', '--out', '-'], { engine: { close, dump: async () => Promise.reject(new Error('x')) } });
     expect(closed).toBe(2);
+    await lifeboat(['dump', 'postgres://h/d', '--out', '-'], { engine: { close, dump: async () => Promise.reject(new Error('x')) } });
+    expect(closed).toBe(3);
   });
 });
 

@@ -1,4 +1,5 @@
 import { packBuckets, totalOf } from '../../src/backup/buckets.ts';
+import type { SoundEntry } from '../../src/backup/catalog.ts';
 import type { BackupId, ClassDigest, Manifest, Ordinal, Proof, Segment } from '../../src/backup/types.ts';
 import { type Audited, type AuditResult, judgeAudit } from '../../src/drill/judge.ts';
 import { type DrillParts, proofOf } from '../../src/drill/proof-of.ts';
@@ -155,6 +156,26 @@ export const historyOf = (count: number, manifest = manifestOf()): Proof[] => {
     return { ...kind, drill, startedAt, rtoSeconds, backup: idOf(drill.replace('T03', 'T01')) };
   });
 };
+
+/** What a store lists: one backup a day, the newest first, none drilled. */
+export const entriesOf = (count: number): SoundEntry[] =>
+  Array.from({ length: count }, (_, index): SoundEntry => {
+    const startedAt = new Date(Date.parse('2026-11-21T01:30:00Z') - index * 24 * 60 * 60 * 1000).toISOString();
+    const backup = idOf(`${startedAt.slice(0, 19).replaceAll(/[-:]/g, '')}Z-4f2a`);
+    const manifest = manifestOf({ backup, startedAt, pointInTime: { consistency: 'snapshot', at: startedAt, token: null } });
+    const { name } = manifest.source;
+    return {
+      state: 'sound',
+      source: name,
+      backup,
+      recordedAt: startedAt,
+      proof: { state: 'never' },
+      manifest,
+      manifestSha256: 'b'.repeat(64),
+      bytes: 200_000_000 + index * 999_999,
+      rows: '118785',
+    };
+  });
 
 /** Text that would do harm, or look like something else, if it came out as it went in. */
 export const HOSTILE = [

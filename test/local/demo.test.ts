@@ -79,6 +79,15 @@ describe('createCatalogue', () => {
     ).toEqual([SMALL]);
   });
 
+  it('labels with tags and terms that are there', async () => {
+    expect(
+      await column(`SELECT count(*)::int FROM tag_usage
+        LEFT JOIN tag ON source = 0 AND tag.fqnHash = tagFQNHash
+        LEFT JOIN glossary_term_entity AS term ON source = 1 AND term.fqnHash = tagFQNHash
+        WHERE tag.id IS NULL AND term.id IS NULL`),
+    ).toEqual([0]);
+  });
+
   it('is the same for the same seed, and another for another', async () => {
     const [first, again, other] = await Promise.all(
       [7, 7, 8].map(async (seed) => {

@@ -30,6 +30,17 @@ describe('startPostgresServer', () => {
     await server.stop();
   });
 
+  it('leaves nothing behind when PATH has nothing in it', async () => {
+    vi.stubEnv('PATH', '/nonexistent');
+    onTestFinished(() => {
+      vi.unstubAllEnvs();
+    });
+    const server = await ownServer();
+    const [folder] = await row(server.url, "SELECT current_setting('data_directory')");
+    await server.stop();
+    expect(existsSync(String(folder))).toBe(false);
+  });
+
   it('keeps a named folder through a stop and through a crash', async () => {
     const dataDir = join(await temporary(), 'deep', 'data');
     const first = await ownServer({ dataDir });

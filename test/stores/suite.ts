@@ -217,22 +217,7 @@ export const testStore = (make: () => Promise<Store>): void => {
 
   describe('list', () => {
     // '-' and '.' sort before '/', '0' after it: a walk that sorts names instead of keys gets this wrong.
-    const KEYS = [
-      'a-b',
-      'a-b/c',
-      'a.b/d',
-      'a/b',
-      'a/b-c',
-      'a/b.json',
-      'a/bb/c',
-      'a/c',
-      'a0',
-      'a0b/x',
-      'ab',
-      'b/a/a/a',
-      'b/a/a0',
-      'b/a/b',
-    ].filter((key) => key !== 'a-b');
+    const KEYS = ['a-b', 'a-b/c', 'a.b/d', 'a/b', 'a/b-c', 'a/b.json', 'a/bb/c', 'a/c', 'a0', 'a0b/x', 'ab', 'b/a/a/a', 'b/a/a0', 'b/a/b'];
 
     it('is in byte order of the whole key', async () => {
       const store = await make();
@@ -307,7 +292,9 @@ export const testStore = (make: () => Promise<Store>): void => {
       let etag: string | null = null;
       for (let round = 0; round < 5; round++) {
         const from: string | null = etag;
-        const results = await Promise.all(Array.from({ length: 6 }, (_, n) => store.replace('lease.json', bytes(`${round} ${n}`), from)));
+        const results: (string | undefined)[] = await Promise.all(
+          Array.from({ length: 6 }, (_, n) => store.replace('lease.json', bytes(`${round} ${n}`), from)),
+        );
         const won = results.filter((result) => result !== undefined);
         expect(won).toHaveLength(1);
         etag = won[0] ?? null;

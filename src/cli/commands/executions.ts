@@ -1,6 +1,7 @@
 import { LifeboatError } from '../../errors.ts';
 import { type Call, type Command, text } from '../command.ts';
 import { age, duration, table } from '../format.ts';
+import { STORE_OPTION } from '../options.ts';
 
 const LIMIT_DEFAULT = 20;
 const LIMIT_MAX = 1000;
@@ -11,7 +12,7 @@ export const executions: Command = {
   summary: 'show what ran: backups, restores, drills, newest first',
   usage: '',
   positionals: { min: 0, max: 0 },
-  options: { limit: { type: 'string', value: '<n>', help: `how many (default ${LIMIT_DEFAULT})` } },
+  options: { limit: { type: 'string', value: '<n>', help: `how many (default ${LIMIT_DEFAULT})` }, ...STORE_OPTION },
   run: async (call) => {
     const found = await (await call.engine()).executions({ limit: limitOf(call) });
     if (found.length === 0) return { json: { executions: found }, text: 'nothing ran yet' };

@@ -3,6 +3,7 @@ import type { Call, Command } from '../command.ts';
 import { age, count, size, table } from '../format.ts';
 import { STORE_OPTION } from '../options.ts';
 import { pickSource } from '../pick.ts';
+import { readableStore } from '../readable-store.ts';
 import type { Style } from '../style.ts';
 import { entryJson } from '../summary.ts';
 import { paintProof, proofWords } from '../words.ts';
@@ -19,7 +20,7 @@ export const list: Command = {
   positionals: { min: 0, max: 1 },
   options: STORE_OPTION,
   run: async (call) => {
-    const store = await call.store();
+    const store = await readableStore(call);
     const source = await filter(call);
     const entries: CatalogEntry[] = [];
     for await (const entry of listBackups(store, source)) entries.push(entry);

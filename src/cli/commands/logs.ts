@@ -1,5 +1,6 @@
 import type { Command } from '../command.ts';
 import type { LogLine } from '../engine.ts';
+import { STORE_OPTION } from '../options.ts';
 
 /** The document of --json holds the last of them. */
 const LINES_MAX = 10_000;
@@ -10,7 +11,7 @@ export const logs: Command = {
   summary: 'show the log of an execution, or of the last one',
   usage: '[<execution>]',
   positionals: { min: 0, max: 1 },
-  options: {},
+  options: STORE_OPTION,
   run: async (call) => {
     const engine = await call.engine();
     const lines: LogLine[] = [];

@@ -9,6 +9,7 @@ import type { Store } from '../../stores/store.ts';
 import { type Command, isSet, text } from '../command.ts';
 import { locate } from '../location.ts';
 import { SOURCE_OPTION, STORE_OPTION } from '../options.ts';
+import { readableStore } from '../readable-store.ts';
 
 /** Finds the report of the last drill. */
 export const report: Command = {
@@ -18,7 +19,7 @@ export const report: Command = {
   positionals: { min: 0, max: 0 },
   options: { open: { type: 'boolean', help: 'show it in the browser of this machine' }, ...SOURCE_OPTION, ...STORE_OPTION },
   run: async (call) => {
-    const store = await call.store();
+    const store = await readableStore(call);
     const { entry, drill, at } = await lastDrill(store, text(call.flags, 'source'));
     const key = proofKey(entry.source, entry.backup, drill, 'html');
     const path = await localCopy(store, key, drill);

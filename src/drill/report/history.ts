@@ -64,6 +64,6 @@ const table = (
 ): Html => html`<table class="wide"><thead><tr><th scope="col">Drill</th><th scope="col">Backup</th><th scope="col">Verdict</th><th scope="col" class="number">Time to restore</th><th scope="col" class="number">Age of backup</th></tr></thead>
 <tbody>${drills.toReversed().map(
   (drill) =>
-    html`<tr><th scope="row"><time datetime="${drill.startedAt}">${text(instant(drill.startedAt))}</time></th><td data-head="Backup">${code(drill.backup)}</td><td class="${TONE[drill.verdict]}">${icon(drill.verdict)} ${WORD[drill.verdict]}</td><td class="number" data-head="Time to restore">${drill.rtoSeconds === null ? 'not measured' : seconds(drill.rtoSeconds)}</td><td class="number" data-head="Age of backup">${seconds(drill.rpoSeconds)}</td></tr>
+    html`<tr><th scope="row"><time datetime="${drill.startedAt}">${text(instant(drill.startedAt))}</time></th><td data-head="Backup" class="whole">${code(drill.backup)}</td><td class="${TONE[drill.verdict]}">${icon(drill.verdict)} ${WORD[drill.verdict]}</td><td class="number" data-head="Time to restore">${drill.rtoSeconds === null ? 'not measured' : seconds(drill.rtoSeconds)}</td><td class="number" data-head="Age of backup">${seconds(drill.rpoSeconds)}</td></tr>
 `,
 )}</tbody></table>`;

@@ -68,7 +68,9 @@ const tagUsage = (world: World): TableRows => ({
   *rows() {
     for (let i = 0; i < world.count.table; i += 1) {
       for (let k = 0; k < i % 4; k += 1) {
-        const tag = names('tag', (i + k * 13) % world.count.tag).fqn;
+        // Source 0 is a classification, 1 the glossary.
+        const kind = k % 2 === 0 ? 'tag' : 'glossaryTerm';
+        const tag = names(kind, (i + k * 13) % world.count[kind]).fqn;
         const target = k === 0 ? names('table', i).fqn : columnFqn(i, k);
         const reason = i % 7 === 0 ? '' : null;
         // The type is json: blanks and the order of keys are content.

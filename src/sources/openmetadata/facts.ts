@@ -4,7 +4,7 @@ import type { Assertion } from '../../backup/types.ts';
 import { type Dialect, POSTGRES } from './dialect.ts';
 import { fernetAssertions } from './fernet.ts';
 import { danglingExtensions, danglingRelationships, danglingTags } from './relationships.ts';
-import { type Catalogue, entityTables, findCatalogue, numberOf, type Query } from './tables.ts';
+import { type Catalogue, entityTables, findCatalogue, has, numberOf, type Query } from './tables.ts';
 
 export interface FactsOptions {
   readonly dialect?: Dialect;
@@ -32,7 +32,7 @@ export async function collectFacts(query: Query, { dialect = POSTGRES, fernetKey
     { name: 'openmetadata.labels-without-tag', value: await danglingTags(catalogue) },
     { name: 'openmetadata.extensions-without-entity', value: await danglingExtensions(catalogue) },
   );
-  if (catalogue.columns.get('change_event')?.has('eventtime')) {
+  if (has(catalogue, 'change_event', 'eventtime')) {
     const newest = `SELECT max(eventTime) AS n FROM ${catalogue.table('change_event')}`;
     facts.push({ name: 'openmetadata.newest-change-event', value: await numberOf(catalogue, newest) });
   }

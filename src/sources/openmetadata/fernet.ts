@@ -2,7 +2,7 @@ import { createDecipheriv, createHash, createHmac, timingSafeEqual } from 'node:
 import { z } from 'zod';
 import type { Assertion } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
-import { type Catalogue, entityTables } from './tables.ts';
+import { type Catalogue, entityTables, has } from './tables.ts';
 
 /** Bytes of a fernet key: one half signs, the other encrypts. */
 const KEY_BYTES = 32;
@@ -31,7 +31,7 @@ export async function fernetAssertions(catalogue: Catalogue, key: string): Promi
 
 async function findToken(catalogue: Catalogue): Promise<string | undefined> {
   const text = catalogue.dialect.jsonText('json');
-  const tables = [...entityTables(catalogue), 'openmetadata_settings'].filter((name) => catalogue.columns.get(name)?.has('json'));
+  const tables = [...entityTables(catalogue), 'openmetadata_settings'].filter((name) => has(catalogue, name, 'json'));
   // Services have them first of all.
   tables.sort((a, b) => Number(b.includes('service')) - Number(a.includes('service')));
   for (const name of tables) {

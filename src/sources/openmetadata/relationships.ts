@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Catalogue, countOf, entityTables } from './tables.ts';
+import { type Catalogue, countOf, entityTables, has, hasTextId } from './tables.ts';
 
 /** Entity types whose table is not named after them. */
 const TABLES: Readonly<Record<string, string>> = {
@@ -22,7 +22,7 @@ const Side = z.object({ type: z.string() });
 /** `databaseSchema` is database_schema_entity, `testCase` is test_case; undefined for types that have no table here. */
 export function tableOfType(type: string, { columns }: Pick<Catalogue, 'columns'>): string | undefined {
   const snake = type.replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2').toLowerCase();
-  return [TABLES[type], `${snake}_entity`, snake].find((name) => name !== undefined && columns.get(name)?.has('id'));
+  return [TABLES[type], `${snake}_entity`, snake].find((name) => name !== undefined && hasTextId(columns.get(name)));
 }
 
 /** Relationships that begin or end at an entity that is not there, by the entity's type. The database does not forbid them. */
@@ -56,7 +56,7 @@ export async function danglingTags(catalogue: Catalogue): Promise<string> {
     [0, 'tag'],
     [1, 'glossary_term_entity'],
   ] as const) {
-    if (catalogue.columns.get(table)?.has('fqnhash') !== true) continue;
+    if (!has(catalogue, table, 'fqnhash') || !has(catalogue, 'tag_usage', 'tagfqnhash')) continue;
     missing += await countOf(
       catalogue,
       `SELECT count(*) AS n FROM ${catalogue.table('tag_usage')} u
@@ -68,8 +68,8 @@ export async function danglingTags(catalogue: Catalogue): Promise<string> {
 
 /** Extensions (versions, custom properties) of entities that are not there. */
 export async function danglingExtensions(catalogue: Catalogue): Promise<string> {
-  const entities = entityTables(catalogue).filter((name) => name !== 'entity_extension');
-  if (!catalogue.columns.has('entity_extension') || entities.length === 0) return '0';
+  const entities = entityTables(catalogue);
+  if (!has(catalogue, 'entity_extension', 'id') || entities.length === 0) return '0';
   const owners = entities.map((name) => `NOT EXISTS (SELECT 1 FROM ${catalogue.table(name)} e WHERE e.id = x.id)`).join(' AND ');
   return String(await countOf(catalogue, `SELECT count(*) AS n FROM ${catalogue.table('entity_extension')} x WHERE ${owners}`));
 }

@@ -20,6 +20,8 @@ export const PostgresAddressSchema = z.strictObject({
   sslrootcert: z.string().optional(),
   sslcert: z.string().optional(),
   sslkey: z.string().optional(),
+  /** Of an OpenMetadata that lives here: a reference to its FERNET_KEY, whose fingerprint and fit are then part of the backup. */
+  fernetKey: z.string().optional(),
   /** As libpq's `options`: `-c search_path=x`. */
   options: z.string().optional(),
 });

@@ -24,12 +24,17 @@ SELECT format('%I.%I', n.nspname, c.relname) AS name FROM pg_class c JOIN pg_nam
 export async function auditChecks(connection: Connection, manifest: Manifest): Promise<Check[]> {
   const details = DetailsSchema.parse(manifest.details);
   return [
-    none('invalid indexes', await connection.rows(Named, INVALID_INDEXES)),
-    none('materialized views not filled', await connection.rows(Named, UNFILLED_VIEWS)),
+    ...(await stateChecks(connection)),
     await sequenceCheck(connection, details.sequences),
     ...(await assertionChecks(connection, manifest)),
   ];
 }
+
+/** What must hold in every restored database. */
+export const stateChecks = async (connection: Connection): Promise<Check[]> => [
+  none('invalid indexes', await connection.rows(Named, INVALID_INDEXES)),
+  none('materialized views not filled', await connection.rows(Named, UNFILLED_VIEWS)),
+];
 
 const none = (name: string, found: readonly z.output<typeof Named>[]): Check => ({
   name,

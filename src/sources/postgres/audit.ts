@@ -52,7 +52,7 @@ async function checks(connection: Connection, context: TaskContext): Promise<Par
   const factory = await loadDigest();
   const empty = (await readClasses(connection, tables)).filter((table) => !known.has(table.class));
   const digests = empty.flatMap((table) => ended(openDigests(factory, table)));
-  return { segments: [], digests, facts: { checks: await auditChecks(connection, restoreInput(context).manifest) } };
+  return { segments: [], digests, facts: z.json().parse({ checks: await auditChecks(connection, restoreInput(context).manifest) }) };
 }
 
 async function auditRows(connection: Connection, chunks: readonly Chunk[], context: TaskContext, resume: Cursor | undefined): Promise<Part> {

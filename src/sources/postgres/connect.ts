@@ -67,6 +67,8 @@ export interface ConnectOptions {
   /** Takes the place of the address's database. */
   readonly database?: string;
   readonly otherwise?: Failure['otherwise'];
+  /** Milliseconds; CONNECT_TIMEOUT_MS when absent. */
+  readonly timeout?: number;
 }
 
 /** Opens a session with pinned settings. Fails with ConnectionRefused, LoginFailed, NoSuchDatabase, VersionUnsupported. */
@@ -78,7 +80,7 @@ export const connect = async (
   const at = options.database === undefined ? address : { ...address, database: options.database };
   const password = at.password === undefined ? at.inlinePassword : await services.secret(at.password);
   const secure = await tlsOptions(at);
-  const { client, parameters } = await login(at, password, secure, options.otherwise);
+  const { client, parameters } = await login(at, password, secure, options);
   const connection = wrap(client, at, parameters, options.otherwise);
   try {
     checkVersion(connection.version, at);
@@ -118,7 +120,7 @@ const login = async (
   address: PostgresAddress,
   password: string | undefined,
   secure: ConnectionOptions | false,
-  otherwise: Failure['otherwise'],
+  options: ConnectOptions,
 ): Promise<{ client: pg.Client; parameters: Map<string, string> }> => {
   const client = new pg.Client({
     host: address.host,
@@ -129,7 +131,7 @@ const login = async (
     ...(address.options === undefined ? {} : { options: address.options }),
     ssl: secure,
     application_name: 'lifeboat',
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    connectionTimeoutMillis: options.timeout ?? CONNECT_TIMEOUT_MS,
     keepAlive: true,
   });
   // A lost connection shows where it is used next; without a listener it would end the process.
@@ -144,9 +146,9 @@ const login = async (
   } catch (error) {
     client.connection.stream.destroy();
     if (address.sslmode === 'prefer' && secure !== false && error instanceof Error && /does not support SSL/.test(error.message)) {
-      return login(address, password, false, otherwise);
+      return login(address, password, false, options);
     }
-    throw mapError(error, { address, otherwise });
+    throw mapError(error, { address, otherwise: options.otherwise });
   }
 };
 

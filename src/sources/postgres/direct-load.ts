@@ -1,45 +1,56 @@
 import { LifeboatError } from '../../errors.ts';
-import type { Budget, Services, TaskContext } from '../contract.ts';
+import type { Budget, Loaded, LoadOptions, Services, TaskContext } from '../contract.ts';
 import type { PostgresAddress } from './address.ts';
+import { stateChecks } from './audit-checks.ts';
+import { cleanDatabase } from './clean.ts';
 import { copyIn } from './copy-in.ts';
-import { readMarker } from './marker.ts';
+import { DROP_MARKER_SQL, readMarker } from './marker.ts';
 import { occupants } from './occupants.ts';
 import { naming, nothingSkipped, replay, type Skipped } from './replay.ts';
 import { readScript } from './script.ts';
 import { classify } from './statement.ts';
 import { type TargetSession, withTarget } from './target-session.ts';
 
-export interface DirectLoad {
+interface ScriptLoad {
   readonly rows: number;
-  readonly statements: number;
   readonly skipped: Skipped;
 }
+
+/** A load from a stream takes as long as the stream; its signal ends it. */
+const untilAborted = (signal: AbortSignal): Budget => ({ remaining: () => Number.POSITIVE_INFINITY, signal });
 
 /**
  * Loads a script (a backup's artifact, or pg_dump's plain format) into an empty database, in one session and one transaction. A script
  * that is cut anywhere leaves nothing and fails with ArtifactInvalid.
  */
-export const directLoad = (address: PostgresAddress, services: Services, bytes: AsyncIterable<Uint8Array>, budget: Budget, progress: TaskContext['progress']) =>
-  withTarget(address, services, budget, async (session): Promise<DirectLoad> => {
-    await refuseOccupied(session);
-    return loadScript(session, bytes, progress);
+export const directLoad = (address: PostgresAddress, services: Services, bytes: AsyncIterable<Uint8Array>, options: LoadOptions): Promise<Loaded> =>
+  withTarget(address, services, untilAborted(options.signal), async (session) => {
+    if (options.overwrite) {
+      // What was there is gone only if what comes is whole: the script's BEGIN changes nothing within this one.
+      await session.write('BEGIN', 'loading');
+      await cleanDatabase(session, 'a load');
+      await session.write(DROP_MARKER_SQL, 'loading');
+    } else await refuseOccupied(session);
+    const { rows } = await loadScript(session, bytes, options.progress);
+    return { rows: String(rows), checks: await stateChecks(session) };
   });
 
 async function refuseOccupied(session: TargetSession): Promise<void> {
   const database = `database "${session.address.database}"`;
   const marker = await readMarker(session);
   if (marker !== undefined) {
-    throw new LifeboatError('TargetUnusable', `${database} holds a restore that did not end: ${marker.restore}`, { hint: 'End that restore, or drop the database.' });
+    throw new LifeboatError('TargetUnusable', `${database} holds a restore that did not end: ${marker.restore}`, {
+      hint: 'Run that restore again to go on with it, load with --overwrite, or drop the database.',
+    });
   }
   const found = await occupants(session);
-  if (found !== '') throw new LifeboatError('TargetNotEmpty', `${database} is not empty: ${found}`, { hint: 'Load into an empty database.' });
+  if (found !== '') throw new LifeboatError('TargetNotEmpty', `${database} is not empty: ${found}`, { hint: 'Load into an empty database, or with --overwrite.' });
 }
 
 /** As directLoad, without a look at what is there. Its session is of no more use when it fails. */
-export async function loadScript(session: TargetSession, bytes: AsyncIterable<Uint8Array>, progress: TaskContext['progress']): Promise<DirectLoad> {
+export async function loadScript(session: TargetSession, bytes: AsyncIterable<Uint8Array>, progress: TaskContext['progress']): Promise<ScriptLoad> {
   const skipped = nothingSkipped();
   const transaction = scriptTransaction();
-  let statements = 0;
   let rows = 0;
   for await (const item of readScript(bytes)) {
     if (item.kind === 'meta') continue;
@@ -49,7 +60,6 @@ export async function loadScript(session: TargetSession, bytes: AsyncIterable<Ui
     }
     const text = item.kind === 'sql' ? item.text : item.statement;
     for (const sql of transaction.before(text)) await session.write(sql, naming(sql));
-    statements++;
     if (item.kind === 'sql') await replay(session, item.text, skipped);
     else {
       const doing = naming(item.statement);
@@ -59,7 +69,7 @@ export async function loadScript(session: TargetSession, bytes: AsyncIterable<Ui
     }
   }
   for (const sql of transaction.after()) await session.write(sql, naming(sql));
-  return { rows, statements, skipped };
+  return { rows, skipped };
 }
 
 const CUT = { hint: 'The file is cut, or is no whole dump: get it again. Nothing was changed.' };

@@ -32,7 +32,7 @@ export const dumpFacts = async (
     const pieces = classes.flatMap((table) => piecesOf(table, foreign));
     const from = resume === undefined ? 0 : CursorSchema.parse(JSON.parse(resume));
     const page = takePage(pieces, from);
-    const facts: DumpFacts = { tables: page, ...(from > 0 ? {} : { instant, ...(await databaseFacts(connection)) }) };
+    const facts: DumpFacts = { tables: page, ...(from > 0 ? {} : { instant, ...(await databaseFacts(connection, services)) }) };
     const known = new Set(tables.map((table) => table.class));
     const digests = from > 0 ? [] : await emptyDigests(classes.filter((table) => !known.has(table.class)));
     const next = from + page.length;
@@ -40,7 +40,7 @@ export const dumpFacts = async (
     return next >= pieces.length ? part : { ...part, next: { cursor: JSON.stringify(next) as Cursor } };
   });
 
-const databaseFacts = async (connection: Connection): Promise<Pick<DumpFacts, 'server' | 'assertions' | 'notIncluded'>> => {
+const databaseFacts = async (connection: Connection, services: Services): Promise<Pick<DumpFacts, 'server' | 'assertions' | 'notIncluded'>> => {
   const [server] = await connection.rows(ServerFactsSchema, SERVER, [], 'reading the catalogue');
   const [missing] = await connection.rows(
     z.object({ counts: z.record(z.string(), z.number()) }),
@@ -49,9 +49,13 @@ const databaseFacts = async (connection: Connection): Promise<Pick<DumpFacts, 's
     'reading the catalogue',
   );
   const notIncluded = Object.entries(missing?.counts ?? {}).filter(([, count]) => count > 0);
+  const { fernetKey } = connection.address;
   return {
     server,
-    assertions: await collectFacts((sql) => connection.query(sql, [], 'reading what OpenMetadata says of itself')),
+    assertions: await collectFacts(
+      (sql) => connection.query(sql, [], 'reading what OpenMetadata says of itself'),
+      fernetKey === undefined ? {} : { fernetKey: await services.secret(fernetKey) },
+    ),
     notIncluded: Object.fromEntries(notIncluded.map(([what, count]) => [what, String(count)])),
   };
 };

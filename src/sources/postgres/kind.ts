@@ -1,6 +1,8 @@
 import type { SourceKind } from '../contract.ts';
 import { addressFromUrl, type PostgresAddress, PostgresAddressSchema, redact, SCHEMES } from './address.ts';
 import { artifactFile } from './artifact-file.ts';
+import { postgresSource } from './source.ts';
+import { postgresTarget } from './target.ts';
 
 export const postgres: SourceKind<PostgresAddress> = {
   kind: 'postgres',
@@ -8,12 +10,9 @@ export const postgres: SourceKind<PostgresAddress> = {
   schemes: SCHEMES,
   fromUrl: addressFromUrl,
   redact,
-  source: () => {
-    throw new Error('TEMPORARY');
-  },
-  target: () => {
-    throw new Error('TEMPORARY');
-  },
+  source: postgresSource,
+  target: postgresTarget,
+  // A database beside the one of the address: the address of a drill names a server.
   scratch: (address, name) => ({ ...address, database: name.replaceAll('-', '_') }),
   artifact: artifactFile,
 };

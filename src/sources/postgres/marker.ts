@@ -86,6 +86,16 @@ export async function claim(session: TargetSession, item: string): Promise<boole
 /** One query string is one transaction, and the server ends it even when the client is gone by then. */
 export const onceSql = (item: string, sql: string): string => `/* ${TAG} ${tagOf(item)} */ INSERT INTO ${TABLE} (item) VALUES (${literal(item)}); ${sql}`;
 
+export const writeDetailSql = (item: string, detail: string): string =>
+  `INSERT INTO ${TABLE} (item, detail) VALUES (${literal(item)}, ${literal(detail)})`;
+
+/** What was noted beside an item; undefined without item or marker. */
+export async function readDetail(session: TargetSession, item: string): Promise<string | undefined> {
+  if ((await readMarker(session)) === undefined) return undefined;
+  const [row] = await session.rows(z.object({ detail: z.string().nullable() }), `SELECT detail FROM ${TABLE} WHERE item = $1`, [item]);
+  return row?.detail ?? undefined;
+}
+
 /** Whether an earlier invocation's statement for `item` still runs. */
 export async function isRunning(session: TargetSession, item: string): Promise<boolean> {
   const [row] = await session.rows(

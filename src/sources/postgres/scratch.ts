@@ -54,7 +54,7 @@ export const discardStage = (address: PostgresAddress, services: Services): Stag
   },
 });
 
-async function onServer<Result>(address: PostgresAddress, services: Services, work: (connection: Connection) => Promise<Result>): Promise<Result> {
+export async function onServer<Result>(address: PostgresAddress, services: Services, work: (connection: Connection) => Promise<Result>): Promise<Result> {
   const [first, second] = MAINTENANCE_DATABASES;
   try {
     return await withConnection(address, services, work, { database: first, otherwise: 'TargetProblem' });

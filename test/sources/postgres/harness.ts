@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { ordinal } from '../../../src/backup/ordinal.ts';
 import type { ClassDigest, Json, PointInTime, Receipt, Segment } from '../../../src/backup/types.ts';
 import { sumDigests } from '../../../src/backup/digest.ts';
 import { parseBackupId } from '../../../src/backup/id.ts';
@@ -138,7 +137,9 @@ export interface DumpOptions {
 
 /** Plan, every task, seal, conclude: a backup without a state machine. */
 export const dumpDatabase = (url: string, options: DumpOptions = {}): Promise<Dumped> =>
-  whileHeld(url, async (instants) => {
+  whileHeld(url, (instants) => dumpAt(url, instants, options));
+
+export const dumpAt = async (url: string, instants: StageContext['instants'], options: DumpOptions = {}): Promise<Dumped> => {
     const sink = options.sink ?? collector();
     const dump = dumpStage(addressOf(url), services, options.sizes);
     const context = stageContext(instants, options.budget ?? forever);
@@ -164,6 +165,4 @@ export const dumpDatabase = (url: string, options: DumpOptions = {}): Promise<Du
       script: Buffer.concat(segments.map((segment) => sink.texts.get(segment.ordinal) ?? Buffer.alloc(0))),
       conclusion: await concludeDump(after),
     };
-  });
-
-export const firstOrdinal = ordinal(0, 0);
+};
