@@ -52,7 +52,7 @@ export async function* listBackups(store: Store, source?: string): AsyncGenerato
 export const listSources = async (store: Store): Promise<string[]> => {
   const sources: string[] = [];
   for await (const source of sourceFolders(store)) if ((await firstOf(manifests(store, source))) !== undefined) sources.push(source);
-  return sources;
+  return sources.sort();
 };
 
 /** The newest backup whose manifest can be read. */

@@ -7,8 +7,11 @@ import type { Runtime } from './runtime.ts';
 import { withSignal } from './stage.ts';
 import type { BackupId, PointInTime } from './types.ts';
 
-/** How often a holder and those who wait look for a new record, in milliseconds. */
+/** How often a holder looks whether it may let go, in milliseconds: soon at first, so that a short backup ends soon. */
+const POLL_FIRST_MS = 200;
 const POLL_MS = 2_000;
+/** Part of the time since the last change after which it looks again, between the two. */
+const POLL_SHARE = 0.1;
 
 /** Records read when a task looks for a living token: two lanes, each with a living one and its predecessor, and some spare. */
 const NEWEST_RECORDS = 6;
@@ -82,7 +85,7 @@ export const releaseInstant = async (runtime: Runtime, source: string, backup: B
 export const awaitInstant = async (runtime: Runtime, source: string, backup: BackupId, budget: Budget): Promise<boolean> => {
   while (budget.remaining() > 0) {
     if ((await readRecords(runtime, source, backup)).newest.length > 0) return true;
-    await runtime.sleep(Math.min(POLL_MS / 4, Math.max(0, budget.remaining())), budget.signal);
+    await runtime.sleep(Math.min(POLL_FIRST_MS, Math.max(0, budget.remaining())), budget.signal);
   }
   return false;
 };
@@ -117,7 +120,7 @@ export const holdInstant = async (
       const records = await readRecords(runtime, source, backup);
       const spent = now - startedAt >= total * shareOf(records, input, startedAt);
       if (released || spent || now - records.since > INSTANT_MAX_MS) letGo.abort();
-      else await runtime.sleep(Math.min(POLL_MS, total / 20), letGo.signal).catch(() => {});
+      else await runtime.sleep(pollAfter(now - startedAt, total), letGo.signal).catch(() => {});
     }
   };
   const watching = watch().catch((error: unknown) => letGo.abort(error));
@@ -146,6 +149,8 @@ export const holdInstant = async (
   }
   return released || isReleased(runtime, source, backup);
 };
+
+const pollAfter = (elapsed: number, total: number): number => Math.min(Math.max(POLL_FIRST_MS, elapsed * POLL_SHARE), POLL_MS, total / 20);
 
 const shareOf = (records: Records, { lane, round }: HoldInput, startedAt: number): number => {
   const otherLives = records.newest.some((record) => record.lane !== lane && record.publishedAt >= startedAt);

@@ -7,13 +7,13 @@
 export interface Store {
   /** For people and records: `s3://bucket/prefix` or `file:///path`, without secrets, without a trailing slash. */
   readonly url: string;
-  /** How a state machine names an object of this store: `{Bucket: bucket, Key: prefix + key}`. */
+  /** How a state machine names an object of this store: `{Bucket: bucket, Key: prefix + key}`. A folder's bucket is its URL. */
   readonly bucket: string;
   /** Empty, or ends with a slash. */
   readonly prefix: string;
   /** Stores the object durably, or leaves the one that is there alone and answers `created: false`. */
   create(key: string, body: Body, signal?: AbortSignal): Promise<Created>;
-  /** Streams the object, or bytes `start` up to but not including `end` of it. */
+  /** Streams the object, or bytes `start` up to but not including `end` of it; like `slice`, a range ends where the object does. */
   read(key: string, options?: ReadOptions): AsyncIterable<Uint8Array>;
   head(key: string, options?: { readonly versionId?: string | undefined }): Promise<ObjectInfo | undefined>;
   /** In byte order of the keys; `after` excludes keys up to and including it. */
@@ -29,6 +29,7 @@ export type Body = Uint8Array | { readonly bytes: number; open(start: number, en
 
 export interface Created {
   readonly created: boolean;
+  /** Where the store has versions: of the object that is there now, whoever wrote it. */
   readonly versionId?: string | undefined;
 }
 

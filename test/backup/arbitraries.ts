@@ -45,12 +45,12 @@ const segment = (task: number): fc.Arbitrary<Segment> =>
 const segments = fc.array(fc.nat(), { maxLength: 5 }).chain((tasks) => fc.tuple(...tasks.map((_, task) => segment(task))));
 
 const classDigest = (name: string): fc.Arbitrary<ClassDigest> =>
-  fc.record({ rows: count, shape: hex(32), sums: fc.array(fc.tuple(fc.nat(255), fc.bigInt(0n, 2n ** 128n - 1n)), { maxLength: 8 }) }).map(
-    ({ rows, shape, sums }) => {
+  fc
+    .record({ rows: count, shape: hex(32), sums: fc.array(fc.tuple(fc.nat(255), fc.bigInt(0n, 2n ** 128n - 1n)), { maxLength: 8 }) })
+    .map(({ rows, shape, sums }) => {
       const byBucket = new Map(sums);
       return { name, rows, shape, digest: totalOf(byBucket), buckets: packBuckets(byBucket) };
-    },
-  );
+    });
 
 const digests = fc
   .uniqueArray(fc.string({ minLength: 1, maxLength: 20 }), { maxLength: 4 })

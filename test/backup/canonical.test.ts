@@ -5,7 +5,7 @@ import { canonicalJson } from '../../src/backup/canonical.ts';
 describe('canonical JSON', () => {
   it('is RFC 8785 on its own example', () => {
     const value = {
-      numbers: [333333333.33333329, 1e30, 4.5, 2e-3, 0.000000000000000000000000001],
+      numbers: JSON.parse('[333333333.33333329, 1E30, 4.50, 2e-3, 0.000000000000000000000000001]'),
       string: '\u20ac$\u000F\u000aA\'\u0042\u0022\u005c\\"/',
       literals: [null, true, false],
     };
@@ -30,6 +30,7 @@ describe('canonical JSON', () => {
 
   it('leaves out what is undefined, and refuses what JSON would turn into null', () => {
     expect(canonicalJson({ b: undefined, a: 1 })).toBe('{"a":1}\n');
-    for (const value of [Number.NaN, Number.POSITIVE_INFINITY, { a: [undefined] }, undefined]) expect(() => canonicalJson(value)).toThrow(TypeError);
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY, { a: [undefined] }, undefined])
+      expect(() => canonicalJson(value)).toThrow(TypeError);
   });
 });

@@ -105,7 +105,9 @@ describe('listBackups', () => {
     await put(manifestKey('files', ONE), encodeManifest(exampleManifest('other', ONE, day(1))));
     await put(manifestKey('files', TWO), encodeManifest(exampleManifest('files', ONE, day(1))));
     await put(manifestKey('files', THREE), '{"formatVersion":2}');
-    const problems = (await list('files')).map((entry) => (entry.state === 'broken' ? `${entry.problem.code} ${entry.problem.message}` : 'sound'));
+    const problems = (await list('files')).map((entry) =>
+      entry.state === 'broken' ? `${entry.problem.code} ${entry.problem.message}` : 'sound',
+    );
     expect(problems).toMatchObject([
       expect.stringContaining('ManifestInvalid the manifest cannot be trusted: source.name'),
       expect.stringContaining('ManifestInvalid the manifest cannot be trusted: backup'),
@@ -143,7 +145,8 @@ describe('listBackups', () => {
   it('does not list all segments of large backups', async () => {
     for (const n of [1, 2]) {
       await seal('files', n);
-      for (let i = 0; i < 3000; i++) await put(`${backupPrefix('files', idAt(day(n)))}segments/${String(i).padStart(6, '0')}.0001-abababab.zst`, 'x');
+      for (let i = 0; i < 3000; i++)
+        await put(`${backupPrefix('files', idAt(day(n)))}segments/${String(i).padStart(6, '0')}.0001-abababab.zst`, 'x');
     }
     await seal('files', 3);
     let listed = 0;

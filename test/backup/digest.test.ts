@@ -84,11 +84,15 @@ describe('a class digest', () => {
 
   it('differs when two rows swap their values', () => {
     fc.assert(
-      fc.property(fc.uniqueArray(fc.nat(), { minLength: 2, maxLength: 2 }), fc.uniqueArray(fc.string(), { minLength: 2, maxLength: 2 }), (ids, values) => {
-        const before = ids.map((id, i) => `${id}\t${values[i]}\n`);
-        const after = ids.map((id, i) => `${id}\t${values[1 - i]}\n`);
-        expect(digestOf(after).digest).not.toBe(digestOf(before).digest);
-      }),
+      fc.property(
+        fc.uniqueArray(fc.nat(), { minLength: 2, maxLength: 2 }),
+        fc.uniqueArray(fc.string(), { minLength: 2, maxLength: 2 }),
+        (ids, values) => {
+          const before = ids.map((id, i) => `${id}\t${values[i]}\n`);
+          const after = ids.map((id, i) => `${id}\t${values[1 - i]}\n`);
+          expect(digestOf(after).digest).not.toBe(digestOf(before).digest);
+        },
+      ),
     );
   });
 
@@ -128,7 +132,9 @@ describe('sumDigests', () => {
   });
 
   it('refuses parts with different columns', () => {
-    expect(() => sumDigests([digestOf([], 't', ['a']), digestOf([], 't', ['b'])])).toThrow(expect.objectContaining({ code: 'DigestMismatch' }));
+    expect(() => sumDigests([digestOf([], 't', ['a']), digestOf([], 't', ['b'])])).toThrow(
+      expect.objectContaining({ code: 'DigestMismatch' }),
+    );
   });
 
   it('refuses a part whose buckets do not add up', () => {

@@ -1,13 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import type { z } from 'zod';
-import { isLifeboatError } from '../../src/errors.ts';
 import { unpackBuckets } from '../../src/backup/buckets.ts';
 import { canonicalJson } from '../../src/backup/canonical.ts';
 import {
+  DETAILS_MAX_BYTES,
   decodeManifest,
   decodeReceipt,
-  DETAILS_MAX_BYTES,
   encodeManifest,
   encodeReceipt,
   MANIFEST_MAX_BYTES,
@@ -18,6 +17,7 @@ import {
 import type { ProofSchema } from '../../src/backup/proof.ts';
 import { decodeProof, encodeProof } from '../../src/backup/proof.ts';
 import type { Json, Manifest, Proof, Receipt, Segment } from '../../src/backup/types.ts';
+import { isLifeboatError } from '../../src/errors.ts';
 import * as arbitrary from './arbitraries.ts';
 import { exampleManifest, exampleSegment, idAt } from './examples.ts';
 
@@ -93,11 +93,13 @@ describe.each([
   });
 
   it('answers random bytes and random changes with a named error, or a value of the right form', () => {
-    const damaged = fc.tuple(values as fc.Arbitrary<unknown>, fc.nat(), fc.uint8Array({ maxLength: 3 }), fc.nat(3)).map(([value, at, bytes, cut]) => {
-      const whole = codec.encode(value);
-      const place = at % whole.length;
-      return Buffer.concat([whole.subarray(0, place), bytes, whole.subarray(place + cut)]);
-    });
+    const damaged = fc
+      .tuple(values as fc.Arbitrary<unknown>, fc.nat(), fc.uint8Array({ maxLength: 3 }), fc.nat(3))
+      .map(([value, at, bytes, cut]) => {
+        const whole = codec.encode(value);
+        const place = at % whole.length;
+        return Buffer.concat([whole.subarray(0, place), bytes, whole.subarray(place + cut)]);
+      });
     fc.assert(
       fc.property(fc.oneof(damaged, fc.uint8Array()), (bytes) => {
         try {
@@ -120,7 +122,13 @@ describe('what a digest protects', () => {
       .filter((manifest) => manifest.digests.some((digest) => digest.buckets !== ''))
       .chain((manifest) => {
         const index = manifest.digests.findIndex((digest) => digest.buckets !== '');
-        return fc.tuple(fc.constant(manifest), fc.constant(index), fc.constantFrom('digest' as const, 'buckets' as const), fc.nat(), fc.nat());
+        return fc.tuple(
+          fc.constant(manifest),
+          fc.constant(index),
+          fc.constantFrom('digest' as const, 'buckets' as const),
+          fc.nat(),
+          fc.nat(),
+        );
       });
     fc.assert(
       fc.property(guarded, ([manifest, index, field, at, by]) => {
@@ -148,7 +156,9 @@ describe('decodeManifest', () => {
 
   it('refuses a newer format and says what to do', () => {
     const bytes = Buffer.from('{"formatVersion":2,"segments":"in another form"}');
-    expect(() => decodeManifest(bytes)).toThrow(expect.objectContaining({ code: 'FormatTooNew', hint: expect.stringContaining('upgrade') }));
+    expect(() => decodeManifest(bytes)).toThrow(
+      expect.objectContaining({ code: 'FormatTooNew', hint: expect.stringContaining('upgrade') }),
+    );
   });
 
   it.each([0, -1, 1.5, '1', null])('refuses %j as a format version', (formatVersion) => {
@@ -195,7 +205,9 @@ describe('decodeManifest', () => {
 
   it('refuses the manifest of another source, or of another backup', () => {
     const bytes = encodeManifest(example);
-    expect(() => decodeManifest(bytes, { source: 'files', backup })).toThrow('source.name: it is of catalog-prod and lies with the backups of files');
+    expect(() => decodeManifest(bytes, { source: 'files', backup })).toThrow(
+      'source.name: it is of catalog-prod and lies with the backups of files',
+    );
     const other = idAt('2026-11-22T01:30:00Z');
     expect(() => decodeManifest(bytes, { source: 'catalog-prod', backup: other })).toThrow(`backup: it is ${backup} and lies at ${other}`);
     expect(decodeManifest(bytes, { source: 'catalog-prod', backup })).toEqual(example);

@@ -28,9 +28,8 @@ export const slowDigest = (library: XXHashAPI, name: string, columns: readonly s
     rows: String(rows.length),
     digest: hex(buckets.reduce((sum, one) => sum + one, 0n) % 2n ** 128n, 32),
     shape: hex(high, 16) + hex(low, 16),
-    buckets: Buffer.from(
-      buckets.map((sum, bucket) => (sum === 0n ? '' : hex(BigInt(bucket), 2) + hex(sum, 32))).join(''),
-      'hex',
-    ).toString('base64'),
+    buckets: Buffer.from(buckets.map((sum, bucket) => (sum === 0n ? '' : hex(BigInt(bucket), 2) + hex(sum, 32))).join(''), 'hex').toString(
+      'base64',
+    ),
   };
 };

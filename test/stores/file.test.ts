@@ -157,7 +157,7 @@ describe('file store', () => {
     });
   });
 
-  describe('a full disk', async () => {
+  describe('a disk of its own', async () => {
     const small = await smallDisk();
 
     it.skipIf(small === undefined)(
@@ -175,6 +175,20 @@ describe('file store', () => {
         expect((await readWhole(store, 'fits')).equals(noise(100_000))).toBe(true);
       },
     );
+
+    it.skipIf(small === undefined)('under a folder of the store is told as a mistake of configuration', async () => {
+      const root = freshRoot();
+      const store = fileStore(root);
+      await store.create('here', bytes('x'));
+      await mkdir(join(root, 'mounted'));
+      await run('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'lifeboat', join(root, 'mounted')]);
+      try {
+        expect(await codeOf(() => store.create('mounted/there', bytes('x')))).toBe('ConfigInvalid');
+        expect(await keysOf(store)).toEqual(['here']);
+      } finally {
+        await run('umount', [join(root, 'mounted')]);
+      }
+    });
 
     // Another way to the same end that needs no mount: the kernel refuses a file over the limit.
     it('fails with StoreFull over the limit of a file size', async () => {

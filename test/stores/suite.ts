@@ -241,8 +241,10 @@ export const testStore = (make: () => Promise<Store>): void => {
       await store.create('x/created', bytes('12345'));
       await store.replace('x/replaced', bytes('{}'), null);
       for await (const info of store.list('x/')) {
-        const { versionId: _, ...head } = (await store.head(info.key)) ?? {};
-        expect(info).toEqual(head);
+        const head = await store.head(info.key);
+        expect(info).toMatchObject({ bytes: head?.bytes, etag: head?.etag });
+        // HTTP's dates have no fractions of a second; the listing may.
+        expect(Math.abs(info.modified.getTime() - (head?.modified.getTime() ?? 0))).toBeLessThan(1000);
       }
     });
 

@@ -5,7 +5,7 @@ import { isRecord } from './json.ts';
 export interface References {
   /** Variables and functions, without `$`; each once. */
   readonly names: readonly string[];
-  /** Those that are only asked for within `$exists(…)`, which may be unset. */
+  /** Those that may be unset: only asked for by `$exists(…)`, or used where that has answered yes. */
   readonly optional: readonly string[];
   /** Paths below `$states`, up to two fields: `input`, `context.Execution`. */
   readonly states: readonly string[];
@@ -24,8 +24,8 @@ interface Position {
   readonly bound: ReadonlySet<string>;
   /** Whether there is a value that a bare field name would be looked up in. */
   readonly context: boolean;
-  /** Whether an unset variable is allowed here. */
-  readonly optional: boolean;
+  /** Whether an unset variable is allowed here, or these of them. */
+  readonly optional: boolean | ReadonlySet<string>;
 }
 
 type Node = Readonly<Record<string, unknown>>;
@@ -70,6 +70,14 @@ function visit(node: unknown, at: Position, found: Found): void {
     case 'transform':
       visitChildren(node, { ...at, context: true }, found, ['type', 'position']);
       break;
+    case 'condition':
+      visitGuarded(node['condition'], node['then'], at, found);
+      visit(node['else'], at, found);
+      break;
+    case 'binary':
+      if (node['value'] === 'and') visitGuarded(node['lhs'], node['rhs'], at, found);
+      else visitChildren(node, at, found, ['type', 'value', 'position']);
+      break;
     case 'function':
     case 'partial':
       visitCall(node, at, found);
@@ -86,8 +94,34 @@ function visitName(node: Node, at: Position, found: Found): void {
 
 function visitVariable(node: Node, at: Position, found: Found): void {
   const name = String(node['value']);
-  if (name !== '' && name !== '$' && !at.bound.has(name)) (at.optional ? found.optional : found.names).add(name);
+  if (name !== '' && name !== '$' && !at.bound.has(name)) (mayBeUnset(name, at) ? found.optional : found.names).add(name);
   visitChildren(node, { ...at, context: true }, found, ['type', 'value', 'position']);
+}
+
+const mayBeUnset = (name: string, at: Position): boolean => at.optional === true || (at.optional !== false && at.optional.has(name));
+
+/** What is evaluated only when the condition holds may use what the condition has found to exist. */
+function visitGuarded(condition: unknown, guarded: unknown, at: Position, found: Found): void {
+  visit(condition, at, found);
+  const known = at.optional === true || at.optional === false ? [] : at.optional;
+  visit(guarded, at.optional === true ? at : { ...at, optional: new Set([...known, ...existing(condition)]) }, found);
+}
+
+function* existing(condition: unknown): Iterable<string> {
+  if (!isRecord(condition)) return;
+  if (condition['type'] === 'block' && Array.isArray(condition['expressions'])) yield* existing(condition['expressions'].at(-1));
+  if (condition['type'] === 'binary' && condition['value'] === 'and') {
+    yield* existing(condition['lhs']);
+    yield* existing(condition['rhs']);
+  }
+  if (!asksExistence(condition)) return;
+  const [argument]: readonly unknown[] = Array.isArray(condition['arguments']) ? condition['arguments'] : [];
+  if (isRecord(argument) && argument['type'] === 'variable') yield String(argument['value']);
+}
+
+function asksExistence(node: Node): boolean {
+  const procedure = node['procedure'];
+  return node['type'] === 'function' && isRecord(procedure) && procedure['type'] === 'variable' && procedure['value'] === 'exists';
 }
 
 function visitPath(node: Node, at: Position, found: Found): void {
@@ -132,8 +166,7 @@ function visitBlock(node: Node, at: Position, found: Found): void {
 function visitCall(node: Node, at: Position, found: Found): void {
   const procedure = node['procedure'];
   visit(procedure, at, found);
-  const asksExistence = isRecord(procedure) && procedure['type'] === 'variable' && procedure['value'] === 'exists';
-  visit(node['arguments'], asksExistence ? { ...at, optional: true } : at, found);
+  visit(node['arguments'], asksExistence(node) ? { ...at, optional: true } : at, found);
   visitChildren(node, at, found, ['type', 'value', 'position', 'procedure', 'arguments', 'name']);
 }
 

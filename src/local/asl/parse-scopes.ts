@@ -21,10 +21,12 @@ export function refuseSharedNames(chain: Chain, path: string, outer: ReadonlySet
 }
 
 export function* assignedBy(state: State): Iterable<string> {
-  for (const effects of effectsOf(state)) {
-    if (effects.assign?.kind === 'object') for (const [name] of effects.assign.fields) yield name;
-    if (effects.assign?.kind === 'literal') yield* Object.keys(Object(effects.assign.value));
-  }
+  for (const effects of effectsOf(state)) yield* assignedIn(effects);
+}
+
+export function assignedIn({ assign }: Effects): readonly string[] {
+  if (assign?.kind === 'object') return assign.fields.map(([name]) => name);
+  return assign?.kind === 'literal' ? Object.keys(Object(assign.value)) : [];
 }
 
 function* effectsOf(state: State): Iterable<Effects> {

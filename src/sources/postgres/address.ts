@@ -77,7 +77,7 @@ export const addressFromUrl = (url: URL): PostgresAddress => {
 export const redact = (address: PostgresAddress): string => {
   const user = encodeURIComponent(address.user);
   const database = encodeURIComponent(address.database);
-  if (isSocket(address)) return `postgres://${user}@:${address.port}/${database}?host=${encodeURIComponent(address.host)}`;
+  if (isSocket(address)) return `postgres:///${database}?host=${encodeURIComponent(address.host)}&port=${address.port}&user=${user}`;
   const host = address.host.includes(':') ? `[${address.host}]` : address.host;
   return `postgres://${user}@${host}:${address.port}/${database}`;
 };

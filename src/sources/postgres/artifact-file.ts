@@ -1,7 +1,5 @@
 import type { ArtifactFormat } from '../contract.ts';
-
-/** The script opens with this, so that psql stops at the first error; the transaction begins right after. */
-const OPENING = '\\set ON_ERROR_STOP on';
+import { OPENING } from './session-sql.ts';
 
 /** Its last statement commits, after the assertion of the row counts: a cut script rolls back, and has another end. */
 const CLOSING = /(^|\n)COMMIT;\s*$/;
@@ -14,7 +12,7 @@ export const artifactFile: ArtifactFormat = {
   format: 'PostgreSQL script',
   recognises: (head) => {
     const text = Buffer.from(head).toString('latin1');
-    return text.split('\n', 50).includes(OPENING) || PG_DUMP_OPENING.test(text);
+    return text.startsWith(OPENING) || PG_DUMP_OPENING.test(text);
   },
   isWhole: (tail) => {
     const text = Buffer.from(tail).toString('latin1');

@@ -29,7 +29,15 @@ describe('what an expression refers to', () => {
 
   it('calls a variable optional where only its existence is asked', () => {
     expect(references('$exists($failure)')).toMatchObject({ names: ['exists'], optional: ['failure'] });
-    expect(references('$exists($failure) and $failure.x').names.toSorted()).toEqual(['exists', 'failure']);
+    expect(references('$exists($failure) and $failure.x = $y')).toMatchObject({ names: ['exists', 'y'], optional: ['failure'] });
+    expect(references('($exists($a) and $exists($b)) ? $a & $b : null').optional).toEqual(['a', 'b']);
+  });
+
+  it('does not where nothing has been asked', () => {
+    expect(references('$exists($a) ? 1 : $a').names).toContain('a');
+    expect(references('$exists($a) or $a').names).toContain('a');
+    expect(references('$not($exists($a)) ? $a : 1').names).toContain('a');
+    expect(references('$exists($a.b) ? $a.c : 1').names).toContain('a');
   });
 
   it('finds fields that are looked up in nothing', () => {

@@ -16,14 +16,16 @@ describe('a connection URI', () => {
       options: '-c x=1',
     });
     expect(parse('postgresql://me@[::1]/d')).toMatchObject({ host: '::1', port: 5432, sslmode: 'prefer' });
-    expect(parse('postgres://me@/d?host=/var/run/postgresql')).toMatchObject({ host: '/var/run/postgresql', database: 'd' });
+    expect(parse('postgres:///d?host=/var/run/postgresql&user=me')).toMatchObject({ host: '/var/run/postgresql', database: 'd' });
   });
 
   it('is printed without its password, and with what is needed to connect again', () => {
     const address = parse('postgres://me:geheim@[::1]:6000/d');
     expect(redact(address)).toBe('postgres://me@[::1]:6000/d');
-    expect(redact(parse('postgres://me:geheim@/d%2Fe?host=/run/pg&port=5433'))).toBe('postgres://me@:5433/d%2Fe?host=%2Frun%2Fpg');
-    expect(endpoint(parse('postgres://me@/d?host=/run/pg'))).toBe('/run/pg/.s.PGSQL.5432');
+    const socket = parse('postgres:///d%2Fe?host=/run/pg&port=5433&user=me');
+    expect(redact(socket)).toBe('postgres:///d%2Fe?host=%2Frun%2Fpg&port=5433&user=me');
+    expect(parse(redact(socket))).toEqual(socket);
+    expect(endpoint(parse('postgres:///d?host=/run/pg'))).toBe('/run/pg/.s.PGSQL.5432');
   });
 
   it.each([

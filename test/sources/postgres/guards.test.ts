@@ -17,7 +17,7 @@ describe('a table that changes between plan and dump', () => {
     ['rewritten', 'ALTER TABLE tags ALTER a TYPE bigint', 'SourceChanged', /table public.tags was truncated or rewritten/],
     ['dropped', 'DROP TABLE tags', 'SourceChanged', /public\.tags.*does not exist/],
     ['made anew', 'DROP TABLE tags; CREATE TABLE tags (a int, b text)', 'SourceChanged', /table public.tags was dropped, renamed or made anew/],
-    ['renamed', 'ALTER TABLE tags RENAME TO labels; ALTER TABLE other RENAME TO tags', 'SourceChanged', /table public.tags was dropped, renamed or made anew/],
+    ['renamed', 'ALTER TABLE tags RENAME TO labels; ALTER TABLE other RENAME TO tags', 'SourceChanged', /public\.(tags was dropped, renamed or made anew|other.* does not exist)/],
     ['without a column', 'ALTER TABLE tags DROP b', 'SourceChanged', /reading table public.tags: column "b" does not exist/],
   ])('%s: the backup fails by name', async (_what, sql, code, message) => {
     const failure = dumpDatabase(database.url, { planned: () => query(database.url, sql) });
@@ -39,8 +39,11 @@ describe('a table that changes between plan and dump', () => {
     await migration.connect();
     await migration.query('BEGIN');
     const failure = dumpDatabase(database.url, { planned: () => migration.query('LOCK TABLE tags').then(() => {}) });
-    await expect(failure).rejects.toMatchObject({ code: 'SourceBusy', retryable: true, message: expect.stringMatching(/lock timeout/) });
-    await migration.end();
+    await expect(failure.finally(() => migration.end())).rejects.toMatchObject({
+      code: 'SourceBusy',
+      retryable: true,
+      message: 'dumping the pre-data definitions: waited 10 s for a lock on a table',
+    });
   }, 30_000);
 });
 

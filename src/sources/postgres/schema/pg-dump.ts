@@ -1,7 +1,7 @@
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { LifeboatError } from '../../../errors.ts';
 import type { Connection } from '../connect.ts';
-import { mapError } from '../errors.ts';
+import { mapError, sqlStateOf } from '../errors.ts';
 import { replies } from '../replies.ts';
 import type { WorkerInput, WorkerResult } from './worker-protocol.ts';
 
@@ -13,6 +13,9 @@ const RECEIVED_MAX_BYTES = 512 * 1024 * 1024;
 
 /** How long pg_dump waits for a lock on a table, in milliseconds. */
 const LOCK_WAIT_MS = 10_000;
+
+/** SQLSTATE of the statement_timeout by which pg_dump bounds its wait. */
+const CANCELLED = '57014';
 
 /** Bundles hold the worker as an entry of its own, `pg-dump-worker.mjs`, with `pg_dump.wasm` beside it. */
 const workerFile = (): URL => new URL(import.meta.url.endsWith('.ts') ? './pg-dump-worker.ts' : './pg-dump-worker.mjs', import.meta.url);
@@ -45,7 +48,7 @@ export const pgDump = async (connection: Connection, options: PgDumpOptions): Pr
   const { stream } = connection;
   const turn = new Int32Array(input.flag);
 
-  const failed = (error: unknown) => reject(mapError(error, { address: connection.address, doing }));
+  const failed = (error: unknown) => reject(sqlStateOf(error) === CANCELLED ? locked(doing, error) : mapError(error, { address: connection.address, doing }));
   const onData = (bytes: Buffer) => {
     const reply = relay.push(bytes);
     if (relay.received > RECEIVED_MAX_BYTES) return reject(tooLarge(doing, 'answers of the server', RECEIVED_MAX_BYTES));
@@ -103,6 +106,12 @@ const argumentsOf = (connection: Connection, { section, snapshot }: PgDumpOption
 const tooLarge = (doing: string, what: string, limit: number): LifeboatError =>
   new LifeboatError('SourceProblem', `${doing}: more than ${limit} bytes of ${what}`, {
     hint: 'The catalogue is larger than pg_dump can hold here.',
+  });
+
+const locked = (doing: string, cause: unknown): LifeboatError =>
+  new LifeboatError('SourceBusy', `${doing}: waited ${LOCK_WAIT_MS / 1000} s for a lock on a table`, {
+    hint: 'Another session holds or waits for a lock (a migration, VACUUM FULL); try again when it is done.',
+    cause,
   });
 
 const tooSlow = (doing: string, timeout: number): LifeboatError =>
