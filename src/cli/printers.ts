@@ -47,8 +47,7 @@ const note = (sums: Tally, progress: Progress): void => {
       sums.state = progress.state;
       return;
     case 'planned':
-      enter(sums, progress.stage);
-      sums.tasks = progress.tasks;
+      Object.assign(sums, { stage: progress.stage, tasks: progress.tasks, ended: 0, rows: 0, bytes: 0 });
       return;
     case 'task':
       enter(sums, progress.stage);

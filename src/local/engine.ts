@@ -56,7 +56,13 @@ const dump = async (system: System, services: Services, out: Writable, run: Run)
   };
 };
 
-const load = async (system: System, services: Services, input: Readable, options: { readonly overwrite: boolean }, run: Run): Promise<LoadResult> => {
+const load = async (
+  system: System,
+  services: Services,
+  input: Readable,
+  options: { readonly overwrite: boolean },
+  run: Run,
+): Promise<LoadResult> => {
   let bytes = 0;
   const loaded = await system.target(services).loadArtifact(decodeDetected(counted(input, (length) => (bytes += length))), {
     ...options,
@@ -78,7 +84,12 @@ const plan = async (local: Local, name: string, run: Run): Promise<PlanResult> =
   const facts = await source.inspect();
   const { mode, name: stage } = source.dump;
   if (facts.problems.length > 0) return { source: name, facts, stage, mode, tasks: 0 };
-  const tasks = await withInstant(source, ownId(), run.signal, async (context) => (await Array.fromAsync(source.dump.plan(context))).length);
+  const tasks = await withInstant(
+    source,
+    ownId(),
+    run.signal,
+    async (context) => (await Array.fromAsync(source.dump.plan(context))).length,
+  );
   return { source: name, facts, stage, mode, tasks };
 };
 

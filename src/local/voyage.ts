@@ -4,10 +4,11 @@ import { duration, plural } from '../cli/format.ts';
 import { printerFor } from '../cli/printers.ts';
 import { styleFor, wantsColour } from '../cli/style.ts';
 import { loadEnvironment } from '../environment/environment.ts';
+import { redactUrls } from '../environment/redact.ts';
 import { openSecrets } from '../environment/secrets.ts';
 import { exitCodeOf, isLifeboatError, LifeboatError } from '../errors.ts';
 import { ensureCatalogue } from './demo/ensure.ts';
-import { startEmbedded } from './embedded.ts';
+import { EMBEDDED_PASSWORD, startEmbedded } from './embedded.ts';
 import { makeEngine } from './engine.ts';
 
 /** `npm start`: a real server with a catalogue like OpenMetadata's, one backup of it, and one drill of that backup. */
@@ -24,7 +25,7 @@ const sail = async (signal: AbortSignal): Promise<number> => {
   const stop = await startEmbedded({ ...environment, ...(embedded === undefined ? {} : { embedded }) });
   try {
     signal.throwIfAborted();
-    await fill(`postgres://postgres@127.0.0.1:${embedded?.postgres.port}/postgres`);
+    await fill(`postgres://postgres:${process.env[EMBEDDED_PASSWORD]}@127.0.0.1:${embedded?.postgres.port}/postgres`);
     signal.throwIfAborted();
     const engine = await makeEngine({ environment, secrets: openSecrets({ env: process.env }) });
     const printer = printerFor('auto', process.stderr.isTTY === true, {
@@ -39,10 +40,17 @@ const sail = async (signal: AbortSignal): Promise<number> => {
       const { backup } = await engine.backup({ source: SOURCE }, run);
       printer.stop();
       say(`backup ${style.bold(backup)} of ${SOURCE} is sealed in ${environment.store.url}`);
-      const { proof, keys } = await engine.drill({ source: SOURCE, backup, selection: undefined, seed: undefined, scratch: undefined }, run);
+      const { proof, keys } = await engine.drill(
+        { source: SOURCE, backup, selection: undefined, seed: undefined, scratch: undefined },
+        run,
+      );
       printer.stop();
-      const verdict = { PASSED: style.good('PASSED'), FAILED: style.bad('FAILED'), NOT_MEASURED: style.warn('NOT MEASURED') }[proof.verdict];
-      say(`drill ${verdict}: restored in ${proof.rtoSeconds === null ? '?' : duration(proof.rtoSeconds)}, ${plural(proof.checks.length, 'check')}`);
+      const verdict = { PASSED: style.good('PASSED'), FAILED: style.bad('FAILED'), NOT_MEASURED: style.warn('NOT MEASURED') }[
+        proof.verdict
+      ];
+      say(
+        `drill ${verdict}: restored in ${proof.rtoSeconds === null ? '?' : duration(proof.rtoSeconds)}, ${plural(proof.checks.length, 'check')}`,
+      );
       if (proof.failure !== null) say(`${proof.failure.code}: ${proof.failure.message}`);
       say(`report: ${environment.store.url}/${keys.html}`);
       return proof.verdict === 'PASSED' ? 0 : exitCodeOf(proof.verdict === 'FAILED' ? 'DrillFailed' : 'NotMeasured');
@@ -61,7 +69,8 @@ const fill = async (server: string): Promise<void> => {
     if (process.stderr.isTTY === true) process.stderr.write(`\r\x1b[2K${style.dim(`filling ${table}: ${plural(done, 'row')}`)}`);
   });
   if (process.stderr.isTTY === true) process.stderr.write('\r\x1b[2K');
-  say(rows === null ? `the catalogue at ${url}` : `a catalogue of ${plural(rows, 'row')} was made at ${url}`);
+  const at = redactUrls(url);
+  say(rows === null ? `the catalogue at ${at}` : `a catalogue of ${plural(rows, 'row')} was made at ${at}`);
 };
 
 const main = async (): Promise<number> => {

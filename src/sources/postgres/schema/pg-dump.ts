@@ -3,6 +3,7 @@ import { LifeboatError } from '../../../errors.ts';
 import type { Connection } from '../connect.ts';
 import { mapError, sqlStateOf } from '../errors.ts';
 import { replies } from '../replies.ts';
+import { PG_DUMP_FILES } from './bundle-files.ts';
 import type { WorkerInput, WorkerResult } from './worker-protocol.ts';
 
 /** Definitions of one section, in bytes of SQL; pg_dump holds them in memory. A catalogue of 100 000 objects has about 50 MB. */
@@ -17,8 +18,8 @@ const LOCK_WAIT_MS = 10_000;
 /** SQLSTATE of the statement_timeout by which pg_dump bounds its wait. */
 const CANCELLED = '57014';
 
-/** Bundles hold the worker as an entry of its own, `pg-dump-worker.mjs`, with `pg_dump.wasm` beside it. */
-const workerFile = (): URL => new URL(import.meta.url.endsWith('.ts') ? './pg-dump-worker.ts' : './pg-dump-worker.mjs', import.meta.url);
+/** Bundles hold the worker as an entry of its own, see bundle-files.ts. */
+const workerFile = (): URL => new URL(import.meta.url.endsWith('.ts') ? './pg-dump-worker.ts' : `./${PG_DUMP_FILES.worker.to}`, import.meta.url);
 
 export interface PgDumpOptions {
   readonly section: 'pre-data' | 'post-data';
