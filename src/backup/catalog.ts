@@ -7,6 +7,7 @@ import { backupsPrefix, isSourceName, manifestKey } from './layout.ts';
 import { decodeManifest, MANIFEST_MAX_BYTES } from './manifest.ts';
 import { readAll } from './objects.ts';
 import { type ProofKeys, type ProofState, proofKeysOf, proofStateOf } from './proof-state.ts';
+import { countRows } from './rows.ts';
 import type { BackupId, Manifest } from './types.ts';
 
 /** Manifests that are read at the same time while a list goes on. */
@@ -30,7 +31,7 @@ export interface SoundEntry extends EntryBase {
   readonly manifestSha256: string;
   /** Of all segments in the store. */
   readonly bytes: number;
-  /** Of all classes, a decimal string. */
+  /** As countRows counts them, a decimal string. */
   readonly rows: string;
 }
 
@@ -164,7 +165,7 @@ const readEntry = async (store: Store, { source, backup, info }: Found, proofs: 
       manifest,
       manifestSha256: createHash('sha256').update(stored).digest('hex'),
       bytes: manifest.segments.reduce((sum, segment) => sum + segment.bytes, 0),
-      rows: manifest.digests.reduce((sum, digest) => sum + BigInt(digest.rows), 0n).toString(),
+      rows: countRows(manifest.digests),
     };
   } catch (error) {
     if (isLifeboatError(error, 'ManifestInvalid') || isLifeboatError(error, 'FormatTooNew')) return broken(error);

@@ -9,6 +9,7 @@ import { checkLease } from './lease.ts';
 import { decodeManifest, encodeManifest } from './manifest.ts';
 import { readAll } from './objects.ts';
 import { backupRun } from './rooms.ts';
+import { countRows } from './rows.ts';
 import { type Run, readRun } from './run-record.ts';
 import type { Runtime } from './runtime.ts';
 import { runSequence, type SequenceOutcome } from './sequence.ts';
@@ -141,7 +142,7 @@ export const summarize = (manifest: Manifest): BackupSummary => ({
   segments: manifest.segments.length,
   bytes: manifest.segments.reduce((sum, segment) => sum + segment.bytes, 0),
   rawBytes: manifest.segments.reduce((sum, segment) => sum + segment.rawBytes, 0),
-  rows: manifest.digests.reduce((sum, digest) => sum + BigInt(digest.rows), 0n).toString(),
+  rows: countRows(manifest.digests),
   classes: manifest.digests.length,
   consistency: manifest.pointInTime.consistency,
   seconds: manifest.timings['total'] ?? 0,

@@ -6,6 +6,7 @@ import { decodeDetected } from '../backup/detect.ts';
 import { backupId } from '../backup/id.ts';
 import { pruneBackups } from '../backup/prune.ts';
 import { planRetention } from '../backup/retention.ts';
+import { countRows } from '../backup/rows.ts';
 import type { BackupId } from '../backup/types.ts';
 import type { DumpResult, Engine, ExecutionInfo, LoadResult, LogLine, MakeEngine, PlanResult, PruneResult, Run } from '../cli/engine.ts';
 import { executionState, listExecutions, readLog } from '../environment/executions.ts';
@@ -48,7 +49,7 @@ const dump = async (system: System, services: Services, out: Writable, run: Run)
   return {
     format: done.conclusion.artifact.format,
     pointInTime: done.conclusion.pointInTime,
-    rows: done.digests.reduce((sum, { rows }) => sum + BigInt(rows), 0n).toString(),
+    rows: countRows(done.digests),
     bytes: done.bytes,
     rawBytes: done.rawBytes,
     segments: done.segments,

@@ -206,7 +206,9 @@ describe('file store', () => {
     });
 
     afterAll(async () => {
-      if (small !== undefined) await run('umount', [small]);
+      if (small === undefined) return;
+      await run('umount', [small]);
+      await rm(small, { recursive: true });
     });
   });
 
@@ -318,6 +320,7 @@ async function smallDisk(): Promise<string | undefined> {
     await access(path, constants.W_OK);
     return path;
   } catch {
+    await rm(path, { recursive: true });
     return undefined;
   }
 }

@@ -1,5 +1,5 @@
 import type { Manifest, Proof } from '../../backup/types.ts';
-import { atMost, counted, instant, integer, seconds, sumOf } from './format.ts';
+import { atMost, counted, instant, integer, seconds } from './format.ts';
 import { type Html, html } from './html.ts';
 import { code, icon, TONE, text, WORD } from './signs.ts';
 
@@ -31,7 +31,7 @@ const restoredIn = (proof: Proof): Html =>
 const equality = (proof: Proof, manifest: Manifest): string => {
   const classes = classesOf(proof).size;
   if (classes === 0) return `${counted(proof.checks.length, 'check')} passed.`;
-  const rows = counted(sumOf(manifest.digests.map((digest) => digest.rows)), 'row');
+  const rows = counted(BigInt(countRows(manifest.digests)), 'row');
   return classes === 1 ? `Its one class, ${rows}, came back equal.` : `All ${integer(classes)} classes, ${rows}, came back equal.`;
 };
 
@@ -61,7 +61,7 @@ const figures = (proof: Proof, manifest: Manifest): Html => {
   return html`<dl class="figures">
 ${figure('Time to restore (RTO)', proof.rtoSeconds === null ? 'not measured' : seconds(proof.rtoSeconds), goalNote(proof.goals.rtoSeconds, proof.rtoSeconds))}
 ${figure('Age of the backup (RPO)', seconds(proof.rpoSeconds), goalNote(proof.goals.rpoSeconds, proof.rpoSeconds))}
-${figure('Compared', classes === 0 ? 'nothing' : counted(sumOf(manifest.digests.map((digest) => digest.rows)), 'row'), html`<dd class="note">${classes === 0 ? 'no class was looked at' : `in ${counted(classes, 'class', 'classes')}, by count and content`}</dd>`)}
+${figure('Compared', classes === 0 ? 'nothing' : counted(BigInt(countRows(manifest.digests)), 'row'), html`<dd class="note">${classes === 0 ? 'no class was looked at' : `in ${counted(classes, 'class', 'classes')}, by count and content`}</dd>`)}
 ${figure('Negative control', controlWord(proof), html`<dd class="note">whether the audit can fail</dd>`)}
 </dl>`;
 };

@@ -1,5 +1,5 @@
 import type { Manifest, Proof } from '../../backup/types.ts';
-import { bytes, counted, instant, measured, seconds, sumOf } from './format.ts';
+import { bytes, counted, instant, measured, seconds } from './format.ts';
 import { type Html, html } from './html.ts';
 import { code, icon, text } from './signs.ts';
 
@@ -36,7 +36,7 @@ ${
 export const scope = (proof: Proof, manifest: Manifest): Html =>
   proof.rtoSeconds === null
     ? html`<p class="scope"><strong>Scope.</strong> Nothing was restored: what this page says of the backup is what its manifest promises, and no more.</p>`
-    : html`<p class="scope"><strong>Scope.</strong> Measured on this machine and this volume of data: ${text(proof.scratch)}, ${counted(sumOf(manifest.digests.map((digest) => digest.rows)), 'row')}, ${bytes(rawBytes(manifest))}. Elsewhere, or with more data, restoring takes another time.</p>`;
+    : html`<p class="scope"><strong>Scope.</strong> Measured on this machine and this volume of data: ${text(proof.scratch)}, ${counted(BigInt(countRows(manifest.digests)), 'row')}, ${bytes(rawBytes(manifest))}. Elsewhere, or with more data, restoring takes another time.</p>`;
 
 const rawBytes = (manifest: Manifest): number => manifest.segments.reduce((sum, segment) => sum + segment.rawBytes, 0);
 const storedBytes = (manifest: Manifest): number => manifest.segments.reduce((sum, segment) => sum + segment.bytes, 0);
@@ -50,7 +50,7 @@ ${fact('Place', text(manifest.source.place))}
 ${fact('Content', text(manifest.source.content))}
 ${fact('Point in time', html`${text(instant(manifest.pointInTime.at))}, ${CONSISTENCY[manifest.pointInTime.consistency]}`)}
 ${fact('Made', html`${text(instant(manifest.startedAt))}, sealed ${text(instant(manifest.sealedAt))}`)}
-${fact('Content in numbers', html`${counted(sumOf(manifest.digests.map((digest) => digest.rows)), 'row')} in ${counted(manifest.digests.length, 'class', 'classes')}`)}
+${fact('Content in numbers', html`${counted(BigInt(countRows(manifest.digests)), 'row')} in ${counted(manifest.digests.length, 'class', 'classes')}`)}
 ${fact('Stored as', html`${counted(manifest.segments.length, 'segment')}, ${bytes(storedBytes(manifest))} stored, ${bytes(rawBytes(manifest))} before compression`)}
 ${fact('Artifact', text(manifest.artifact.format))}
 ${fact('Restore without Lifeboat', code(manifest.artifact.restoreWith))}

@@ -158,9 +158,6 @@ export const readClasses = async (connection: Connection, tables: readonly Table
 /** `public.tag_usage`; a part that could be read otherwise is quoted: `public."a.b"`. */
 export const className = (schema: string, name: string): string => `${part(schema)}.${part(name)}`;
 
-/** The class of the generated columns of `name`. */
-export const generatedClass = (name: string): string => `${name} (generated)`;
-
 const part = (name: string): string => (/^[\p{L}\p{N}_$-]+$/u.test(name) ? name : `"${name.replaceAll('"', '""')}"`);
 
 const keyOf = (columns: readonly string[], uniques: readonly string[]): Key => {

@@ -40,7 +40,10 @@ export const dumpFacts = async (
     return next >= pieces.length ? part : { ...part, next: { cursor: JSON.stringify(next) as Cursor } };
   });
 
-const databaseFacts = async (connection: Connection, services: Services): Promise<Pick<DumpFacts, 'server' | 'assertions' | 'notIncluded'>> => {
+const databaseFacts = async (
+  connection: Connection,
+  services: Services,
+): Promise<Pick<DumpFacts, 'server' | 'assertions' | 'notIncluded'>> => {
   const [server] = await connection.rows(ServerFactsSchema, SERVER, [], 'reading the catalogue');
   const [missing] = await connection.rows(
     z.object({ counts: z.record(z.string(), z.number()) }),

@@ -48,7 +48,7 @@ function* planChunks(tables: readonly Table[], smallest: number): Generator<Chun
 const cut = (table: Table, size: number): Chunk[] => {
   // The rows of a configuration table are chosen by a condition; such tables are small.
   if (table.condition !== '') return [whole(table)];
-  const step = Math.max(1, Math.floor(table.pages / Math.ceil(table.bytes / size)));
+  const step = Math.max(1, Math.ceil(table.pages / Math.ceil(table.bytes / size)));
   const chunks: Chunk[] = [];
   for (let from = 0; from < table.pages || from === 0; from += step) {
     const to = from + step >= table.pages ? null : from + step;

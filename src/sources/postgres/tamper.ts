@@ -3,7 +3,7 @@ import type { Manifest } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
 import type { Budget, Services, Tampering } from '../contract.ts';
 import type { PostgresAddress } from './address.ts';
-import { generatedClass, readClasses, readTables, type TableClass } from './catalog.ts';
+import { readClasses, readTables, type TableClass } from './catalog.ts';
 import { createMarkerSql, readDetail, writeDetailSql } from './marker.ts';
 import { refuseUnlessScratch } from './scratch.ts';
 import { qualified } from './sql.ts';

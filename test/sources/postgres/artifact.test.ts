@@ -1,10 +1,15 @@
 import { spawnSync } from 'node:child_process';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { zstdCompressSync } from 'node:zlib';
 import { Client } from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type FreshDatabase, freshDatabase, query } from '../../support/postgres.ts';
 import { dumpDatabase } from './harness.ts';
 
 const PSQL = spawnSync('psql', ['--version']).status === 0;
+const ZSTD = spawnSync('zstd', ['--version']).status === 0;
 
 const made: FreshDatabase[] = [];
 const database = async (sql = 'SELECT'): Promise<string> => {
@@ -54,7 +59,11 @@ describe('the artifact', () => {
 
   it.each([
     ['a row', (text: string) => text.replace('7\trow 7\n', ''), 'public.t has 499 rows instead of 500: the restore is not whole'],
-    ['a row of a table with a strange name', (text: string) => text.replace('\n1\n\\.', '\n\\.'), `public."100%s 'quoted'" has 0 rows instead of 1`],
+    [
+      'a row of a table with a strange name',
+      (text: string) => text.replace('\n1\n\\.', '\n\\.'),
+      `public."100%s 'quoted'" has 0 rows instead of 1`,
+    ],
   ])('without %s refuses to commit, and names the table', async (_what, damage, message) => {
     const { script } = await dumpDatabase(await database(SOURCE));
     const damaged = Buffer.from(damage(script.toString('utf8')));
@@ -70,12 +79,23 @@ describe('the artifact', () => {
   });
 
   it('has a guide whose commands restore it', async ({ skip }) => {
-    if (!PSQL) skip('psql is not installed');
+    if (!PSQL || !ZSTD) skip('psql and zstd are not installed');
     const url = await database(`${SOURCE}; CREATE ROLE "odd \`\`\` owner"; ALTER TABLE t OWNER TO "odd \`\`\` owner"`);
-    const { conclusion } = await dumpDatabase(url);
+    const { conclusion, segments, texts } = await dumpDatabase(url);
     expect(conclusion.guide).toContain('CREATE ROLE "odd ``` owner";');
-    expect(conclusion.guide).toContain('set -o pipefail');
-    expect(conclusion.guide).toContain('psql -X -q -o /dev/null -v ON_ERROR_STOP=1');
+    const folder = await mkdtemp(join(tmpdir(), 'artifact-'));
+    await mkdir(join(folder, 'segments'));
+    for (const { key, ordinal } of segments) await writeFile(join(folder, key), zstdCompressSync(texts.get(ordinal) ?? ''));
+    await writeFile(join(folder, 'segments.txt'), segments.map(({ key }) => `${key}\n`).join(''));
+    const commands = /### Restore.*?```sh\n(.*?)\n```/s.exec(conclusion.guide)?.[1] ?? '';
+    const { hostname, port, username, pathname } = new URL(url);
+    const env = { PATH: process.env['PATH'], PGHOST: hostname, PGPORT: port, PGUSER: username };
+    expect(spawnSync('bash', ['-e', '-c', commands], { cwd: folder, env, encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
+    const restored = new URL(url);
+    restored.pathname = `${pathname}_restored`;
+    expect((await dumpDatabase(restored.href)).digests).toEqual((await dumpDatabase(url)).digests);
+    await query(url, `DROP DATABASE "${restored.pathname.slice(1)}"`);
     await query(url, 'DROP OWNED BY "odd ``` owner"; DROP ROLE "odd ``` owner"');
+    await rm(folder, { recursive: true });
   });
 });

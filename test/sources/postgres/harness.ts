@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { ClassDigest, Json, PointInTime, Receipt, Segment } from '../../../src/backup/types.ts';
 import { sumDigests } from '../../../src/backup/digest.ts';
 import { parseBackupId } from '../../../src/backup/id.ts';
+import type { ClassDigest, Json, PointInTime, Receipt, Segment } from '../../../src/backup/types.ts';
 import type { Budget, Cursor, Held, SegmentSink, Services, Stage, StageContext, TaskContext } from '../../../src/sources/contract.ts';
 import { addressFromUrl, type PostgresAddress } from '../../../src/sources/postgres/address.ts';
 import { concludeDump } from '../../../src/sources/postgres/conclude.ts';
@@ -68,7 +68,10 @@ export const memoryHeld = (): Held & { readonly published: PointInTime[] } => {
 };
 
 /** Holds the instant of `url` while `work` runs. */
-export const whileHeld = async <Result>(url: string, work: (instants: () => Promise<readonly PointInTime[]>) => Promise<Result>): Promise<Result> => {
+export const whileHeld = async <Result>(
+  url: string,
+  work: (instants: () => Promise<readonly PointInTime[]>) => Promise<Result>,
+): Promise<Result> => {
   const held = memoryHeld();
   const release = new AbortController();
   const holding = holdInstant(addressOf(url), services, held, { remaining: () => 600_000, signal: release.signal });
@@ -101,7 +104,12 @@ export const stageContext = (instants: StageContext['instants'], budget: Budget,
   instants,
 });
 
-export const taskContext = (context: StageContext, task: number, write: SegmentSink): TaskContext => ({ ...context, task, write, progress: () => {} });
+export const taskContext = (context: StageContext, task: number, write: SegmentSink): TaskContext => ({
+  ...context,
+  task,
+  write,
+  progress: () => {},
+});
 
 /** One task with all its continuations. */
 export const runTask = async (stage: Stage, json: Json, context: TaskContext): Promise<Receipt[]> => {
@@ -120,6 +128,8 @@ export interface Dumped {
   readonly receipts: readonly Receipt[];
   readonly digests: readonly ClassDigest[];
   readonly segments: readonly Segment[];
+  /** By ordinal, decoded. */
+  readonly texts: Collected['texts'];
   /** The whole artifact, decoded. */
   readonly script: Buffer;
   readonly tasks: readonly Json[];
@@ -140,29 +150,31 @@ export const dumpDatabase = (url: string, options: DumpOptions = {}): Promise<Du
   whileHeld(url, (instants) => dumpAt(url, instants, options));
 
 export const dumpAt = async (url: string, instants: StageContext['instants'], options: DumpOptions = {}): Promise<Dumped> => {
-    const sink = options.sink ?? collector();
-    const dump = dumpStage(addressOf(url), services, options.sizes);
-    const context = stageContext(instants, options.budget ?? forever);
-    const tasks: Json[] = [];
-    for await (const { task } of dump.plan(context)) tasks.push(JSON.parse(JSON.stringify(task)));
-    await options.planned?.();
-    const byTask: Receipt[][] = [];
-    const queue = [...tasks.entries()];
-    const lane = async () => {
-      for (let next = queue.shift(); next !== undefined; next = queue.shift()) byTask[next[0]] = await runTask(dump, next[1], taskContext(context, next[0], sink));
-    };
-    await Promise.all(Array.from({ length: options.parallel ?? 1 }, lane));
-    const receipts = byTask.flat();
-    const after = stageContext(instants, forever, receipts);
-    const sealed: Receipt[] = [];
-    for await (const { task } of sealStage.plan(after)) sealed.push(...(await runTask(sealStage, task, taskContext(after, 0, sink))));
-    const segments = [...receipts, ...sealed].flatMap((receipt) => receipt.segments).sort((a, b) => (a.ordinal < b.ordinal ? -1 : 1));
-    return {
-      tasks,
-      receipts,
-      segments,
-      digests: sumDigests(receipts.flatMap((receipt) => receipt.digests)),
-      script: Buffer.concat(segments.map((segment) => sink.texts.get(segment.ordinal) ?? Buffer.alloc(0))),
-      conclusion: await concludeDump(after),
-    };
+  const sink = options.sink ?? collector();
+  const dump = dumpStage(addressOf(url), services, options.sizes);
+  const context = stageContext(instants, options.budget ?? forever);
+  const tasks: Json[] = [];
+  for await (const { task } of dump.plan(context)) tasks.push(JSON.parse(JSON.stringify(task)));
+  await options.planned?.();
+  const byTask: Receipt[][] = [];
+  const queue = [...tasks.entries()];
+  const lane = async () => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift())
+      byTask[next[0]] = await runTask(dump, next[1], taskContext(context, next[0], sink));
+  };
+  await Promise.all(Array.from({ length: options.parallel ?? 1 }, lane));
+  const receipts = byTask.flat();
+  const after = stageContext(instants, forever, receipts);
+  const sealed: Receipt[] = [];
+  for await (const { task } of sealStage.plan(after)) sealed.push(...(await runTask(sealStage, task, taskContext(after, 0, sink))));
+  const segments = [...receipts, ...sealed].flatMap((receipt) => receipt.segments).sort((a, b) => (a.ordinal < b.ordinal ? -1 : 1));
+  return {
+    tasks,
+    receipts,
+    segments,
+    texts: sink.texts,
+    digests: sumDigests(receipts.flatMap((receipt) => receipt.digests)),
+    script: Buffer.concat(segments.map((segment) => sink.texts.get(segment.ordinal) ?? Buffer.alloc(0))),
+    conclusion: await concludeDump(after),
+  };
 };

@@ -81,7 +81,7 @@ describe('what stands in the way is named', () => {
 
   it('an encoding without meaning', async () => {
     const name = `${database.name}_ascii`;
-    await query(database.url, `CREATE DATABASE ${name} TEMPLATE template0 ENCODING SQL_ASCII LC_COLLATE 'C' LC_CTYPE 'C'`);
+    await query(database.url, `CREATE DATABASE ${name} TEMPLATE template0 ENCODING SQL_ASCII LOCALE_PROVIDER libc LOCALE 'C'`);
     const url = new URL(database.url);
     url.pathname = `/${name}`;
     expect(await codes(url.href)).toEqual(['EncodingUnsupported: the database has encoding SQL_ASCII, whose text has no meaning of its own']);

@@ -19,7 +19,8 @@ const LOCK_WAIT_MS = 10_000;
 const CANCELLED = '57014';
 
 /** Bundles hold the worker as an entry of its own, see bundle-files.ts. */
-const workerFile = (): URL => new URL(import.meta.url.endsWith('.ts') ? './pg-dump-worker.ts' : `./${PG_DUMP_FILES.worker.to}`, import.meta.url);
+const workerFile = (): URL =>
+  new URL(import.meta.url.endsWith('.ts') ? './pg-dump-worker.ts' : `./${PG_DUMP_FILES.worker.to}`, import.meta.url);
 
 export interface PgDumpOptions {
   readonly section: 'pre-data' | 'post-data';
@@ -35,6 +36,10 @@ export interface PgDumpOptions {
  * else afterwards. Fails with what the server said, or SourceBusy when the time is over.
  */
 export const pgDump = async (connection: Connection, options: PgDumpOptions): Promise<Uint8Array> => {
+  if (options.signal.aborted) {
+    connection.destroy();
+    throw options.signal.reason;
+  }
   const { port1, port2 } = new MessageChannel();
   const input: WorkerInput = {
     port: port2,
@@ -49,7 +54,11 @@ export const pgDump = async (connection: Connection, options: PgDumpOptions): Pr
   const { stream } = connection;
   const turn = new Int32Array(input.flag);
 
-  const failed = (error: unknown) => reject(sqlStateOf(error) === CANCELLED ? locked(doing, error) : mapError(error, { address: connection.address, doing }));
+  const failed = (error: unknown) => {
+    if (sqlStateOf(error) === CANCELLED) return reject(locked(doing, error));
+    if (error instanceof Error && error.message.includes(options.snapshot)) return reject(exporterLost(doing, error));
+    return reject(mapError(error, { address: connection.address, doing }));
+  };
   const onData = (bytes: Buffer) => {
     const reply = relay.push(bytes);
     if (relay.received > RECEIVED_MAX_BYTES) return reject(tooLarge(doing, 'answers of the server', RECEIVED_MAX_BYTES));
@@ -74,7 +83,6 @@ export const pgDump = async (connection: Connection, options: PgDumpOptions): Pr
   stream.on('data', onData).on('close', onClose).on('error', failed);
   options.signal.addEventListener('abort', onAbort, { once: true });
   try {
-    options.signal.throwIfAborted();
     const text = await promise;
     if (text.length > SECTION_MAX_BYTES) throw tooLarge(doing, 'SQL', SECTION_MAX_BYTES);
     return text;
@@ -112,6 +120,13 @@ const tooLarge = (doing: string, what: string, limit: number): LifeboatError =>
 const locked = (doing: string, cause: unknown): LifeboatError =>
   new LifeboatError('SourceBusy', `${doing}: waited ${LOCK_WAIT_MS / 1000} s for a lock on a table`, {
     hint: 'Another session holds or waits for a lock (a migration, VACUUM FULL); try again when it is done.',
+    cause,
+  });
+
+/** The exporter is a session of ours, which joined a living instant: another try joins it again. */
+const exporterLost = (doing: string, cause: Error): LifeboatError =>
+  new LifeboatError('ConnectionLost', `${doing}: the session that exported the snapshot has ended`, {
+    hint: 'The server or the network closed the connection.',
     cause,
   });
 

@@ -3,7 +3,7 @@ import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { build } from 'esbuild';
+import { type BuildOptions, build } from 'esbuild';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PG_DUMP_FILES } from '../../../../src/sources/postgres/schema/bundle-files.ts';
 import { freshDatabase, query } from '../../../support/postgres.ts';
@@ -32,7 +32,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 it('pg_dump runs from a bundle in a folder without node_modules', async () => {
-  const common = {
+  const common: BuildOptions & { metafile: true } = {
     bundle: true,
     minify: true,
     platform: 'node',
@@ -44,7 +44,7 @@ it('pg_dump runs from a bundle in a folder without node_modules', async () => {
     external: ['pg-native'],
     metafile: true,
     logLevel: 'silent',
-  } as const;
+  };
   const main = await build({ ...common, stdin: { contents: ENTRY, resolveDir: root, loader: 'ts' }, outfile: join(folder, 'index.mjs') });
   const worker = await build({ ...common, banner: {}, entryPoints: [PG_DUMP_FILES.worker.from], outfile: join(folder, PG_DUMP_FILES.worker.to) });
   await copyFile(join(root, PG_DUMP_FILES.wasm.from), join(folder, PG_DUMP_FILES.wasm.to));
