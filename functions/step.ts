@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { failureOf, recordFailure, withHint } from '../src/backup/failures.ts';
+import { type Failure, failureOf, recordFailure, withHint } from '../src/backup/failures.ts';
 import { readWorld } from '../src/environment/bundled.ts';
 import type { World } from '../src/environment/world.ts';
 import type { Budget } from '../src/sources/contract.ts';
@@ -43,7 +43,7 @@ const budgetOf = (context: FunctionContext): { readonly budget: Budget; readonly
   const total = context.getRemainingTimeInMillis();
   const margin = Math.min(MARGIN_MS, total * MARGIN_SHARE);
   const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(), Math.max(0, total - margin / 2));
+  const timer = setTimeout(() => controller.abort(), Math.max(0, total - margin / 2)).unref();
   const remaining = (): number => context.getRemainingTimeInMillis() - margin;
   return { budget: { remaining, signal: controller.signal }, end: () => clearTimeout(timer) };
 };
@@ -52,13 +52,27 @@ const budgetOf = (context: FunctionContext): { readonly budget: Budget; readonly
 const reported = async (world: World, event: unknown, context: FunctionContext, error: unknown): Promise<unknown> => {
   const failure = failureOf('', error);
   const run = runOf(event);
-  if (run !== undefined) await recordFailure(world.runtime, run.source, run.id, failure, context.awsRequestId);
+  if (run !== undefined) await noted(world, run, failure, context.awsRequestId);
   if (!(error instanceof Error)) return error;
   error.message = withHint(failure);
   return error;
 };
 
-const runOf = (event: unknown): { readonly source: string; readonly id: string } | undefined => {
+/** A store that takes no record does not hide what went wrong before. */
+const noted = async ({ runtime }: World, run: Run, failure: Failure, attempt: string): Promise<void> => {
+  try {
+    await recordFailure(runtime, run.source, run.id, failure, attempt);
+  } catch (error) {
+    runtime.report({ type: 'warning', message: `${failure.code} could not be written down: ${failureOf('', error).message}` });
+  }
+};
+
+interface Run {
+  readonly source: string;
+  readonly id: string;
+}
+
+const runOf = (event: unknown): Run | undefined => {
   if (typeof event !== 'object' || event === null || !('source' in event) || typeof event.source !== 'string') return undefined;
   const id = 'restore' in event ? event.restore : 'drill' in event ? event.drill : 'backup' in event ? event.backup : undefined;
   return typeof id === 'string' ? { source: event.source, id } : undefined;

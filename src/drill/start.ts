@@ -33,7 +33,9 @@ export const startDrill = async (runtime: Runtime, input: ChooseInput): Promise<
     execution: input.execution,
     startedAt: input.startedAt,
   });
-  return readDrill(runtime, entry.source, drill);
+  const record = await readDrill(runtime, entry.source, drill);
+  await keepManifest(runtime, record, record.backup === entry.backup ? entry.manifest : await manifestOf(runtime, record));
+  return record;
 };
 
 const sealedBackups = async (runtime: Runtime, source: string): Promise<readonly CatalogEntry[]> => {

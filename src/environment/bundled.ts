@@ -20,6 +20,11 @@ export const giveWorld = (
   given = openWorld(parseEnvironment(raw, place), (progress) => reporter(progress));
 };
 
+/** For tests: a world that is open already, with stores and systems of its own. */
+export const useWorld = (world: World): void => {
+  given = Promise.resolve(world);
+};
+
 /** The environment of this function; opened once for all invocations of a warm function. */
 export const readWorld = (): Promise<World> => {
   given ??= openBundled();

@@ -28,6 +28,8 @@ export interface World {
   openSource(source: string): Source;
   /** The target of a restore: a named one, or the scratch target of a drill. */
   openTarget(record: Pick<RestoreRecord, 'source' | 'target' | 'drill'>, drill?: DrillRecord): Target;
+  /** The scratch target of a drill, for records and reports; never a secret. */
+  describeScratch(drill: DrillRecord): string;
 }
 
 export const openWorld = async (environment: Environment, report: Report): Promise<World> => {
@@ -54,6 +56,7 @@ export const openWorld = async (environment: Environment, report: Report): Promi
     entry,
     openSource: (source) => systemOf(entry(source), `sources.${source}`).source(runtime.services),
     openTarget: (record, drill) => targetSystem(environment, record, drill).target(runtime.services),
+    describeScratch: (drill) => describeScratch(environment, drill),
   };
 };
 
@@ -83,6 +86,5 @@ const targetSystem = (
   return drill === undefined ? system : system.scratch(scratchName(drill.drill));
 };
 
-/** For records and reports; never a secret. */
-export const describeScratch = (environment: Environment, drill: DrillRecord): string =>
+const describeScratch = (environment: Environment, drill: DrillRecord): string =>
   drill.scratch === null ? 'none' : targetSystem(environment, { source: drill.source, target: null, drill: drill.drill }, drill).redacted;

@@ -163,6 +163,12 @@ describe('listBackups', () => {
     expect(listed).toBeLessThan(2100);
   });
 
+  it('does not skip a source whose name follows on that of a large one', async () => {
+    for (const source of ['a', 'a-', 'a0', 'a00', 'b']) await seal(source, 1);
+    for (let i = 0; i < 1500; i++) await put(`${backupPrefix('a', ONE)}segments/${String(i).padStart(6, '0')}.0001-abababab.zst`, 'x');
+    expect(await listSources(store)).toEqual(['a', 'a-', 'a0', 'a00', 'b']);
+  });
+
   it('finds the manifest behind a page of strange objects', async () => {
     await seal('files', 1);
     for (let i = 0; i < 1500; i++) await put(`${backupPrefix('files', ONE)}a/${String(i).padStart(6, '0')}`, 'x');

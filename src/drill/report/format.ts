@@ -57,12 +57,5 @@ export const day = (iso: string): string => instant(iso).slice(0, 10);
 export const counted = (n: number | bigint, noun: string, plural = `${noun}s`): string =>
   `${integer(n)} ${Number(n) === 1 ? noun : plural}`;
 
-/** The sum of counts that pass as decimal strings. */
-export const sumOf = (counts: Iterable<string>): bigint => {
-  let sum = 0n;
-  for (const count of counts) if (/^\d+$/.test(count)) sum += BigInt(count);
-  return sum;
-};
-
 /** A share of a width, for an attribute of an SVG: `12.345%`. */
 export const percent = (part: number, whole: number): string => `${whole > 0 ? ((part / whole) * 100).toFixed(3) : '0'}%`;

@@ -1,3 +1,4 @@
+import { countRows } from '../../backup/rows.ts';
 import type { Manifest, Proof } from '../../backup/types.ts';
 import { atMost, counted, instant, integer, seconds } from './format.ts';
 import { type Html, html } from './html.ts';

@@ -1,3 +1,4 @@
+import { countRows } from '../../backup/rows.ts';
 import type { Manifest, Proof } from '../../backup/types.ts';
 import { bytes, counted, instant, measured, seconds } from './format.ts';
 import { type Html, html } from './html.ts';

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import type { Check, Manifest } from '../../backup/types.ts';
-import { collectFacts } from '../openmetadata/facts.ts';
+import type { Assertion, Check, Manifest } from '../../backup/types.ts';
+import type { Services } from '../contract.ts';
+import { collectAssertions } from './assertions.ts';
 import type { Connection } from './connect.ts';
-import { countAssertions } from './counts.ts';
 import { DetailsSchema } from './dump-facts.ts';
 import type { Sequence } from './sequences.ts';
 import { qualified } from './sql.ts';
@@ -21,12 +21,12 @@ SELECT format('%I.%I', n.nspname, c.relname) AS name FROM pg_class c JOIN pg_nam
  WHERE c.relkind = 'm' AND NOT c.relispopulated ORDER BY 1`;
 
 /** What the rows' digests do not say: sequences, indexes, the number of objects, what the product says of itself. */
-export async function auditChecks(connection: Connection, manifest: Manifest): Promise<Check[]> {
+export async function auditChecks(connection: Connection, services: Services, manifest: Manifest): Promise<Check[]> {
   const details = DetailsSchema.parse(manifest.details);
   return [
     ...(await stateChecks(connection)),
     await sequenceCheck(connection, details.sequences),
-    ...(await assertionChecks(connection, manifest)),
+    ...assertionChecks(manifest, await collectAssertions(connection, services)),
   ];
 }
 
@@ -56,8 +56,7 @@ async function sequenceCheck(connection: Connection, expected: readonly Sequence
 }
 
 /** What the backup did not assert is not compared: it may be of an older Lifeboat. */
-async function assertionChecks(connection: Connection, manifest: Manifest): Promise<Check[]> {
-  const now = [...(await countAssertions(connection)), ...(await collectFacts((sql) => connection.query(sql, [], 'reading what OpenMetadata says of itself')))];
+function assertionChecks(manifest: Manifest, now: readonly Assertion[]): Check[] {
   const actual = new Map(now.map(({ name, value }) => [name, value]));
   return manifest.assertions.map(({ name, value }) => ({ name, expected: value, actual: actual.get(name) ?? 'not there', ok: actual.get(name) === value }));
 }

@@ -40,19 +40,19 @@ export const auditStage = (address: PostgresAddress, services: Services): Stage 
   },
   async run(json, context, resume): Promise<Part> {
     const task = AuditTaskSchema.parse(json);
-    const work = (connection: Connection) => (task.kind === 'rows' ? auditRows(connection, task.chunks, context, resume) : checks(connection, context));
+    const work = (connection: Connection) => (task.kind === 'rows' ? auditRows(connection, task.chunks, context, resume) : checks(connection, services, context));
     return withConnection(address, services, work, { otherwise: 'TargetProblem' });
   },
 });
 
 /** The product's own checks, and the classes that have no relation with rows at all: an empty class is a claim, too. */
-async function checks(connection: Connection, context: TaskContext): Promise<Part> {
+async function checks(connection: Connection, services: Services, context: TaskContext): Promise<Part> {
   const tables = await readTables(connection);
   const known = new Set(tables.map((table) => table.class));
   const factory = await loadDigest();
   const empty = (await readClasses(connection, tables)).filter((table) => !known.has(table.class));
   const digests = empty.flatMap((table) => ended(openDigests(factory, table)));
-  return { segments: [], digests, facts: z.json().parse({ checks: await auditChecks(connection, restoreInput(context).manifest) }) };
+  return { segments: [], digests, facts: z.json().parse({ checks: await auditChecks(connection, services, restoreInput(context).manifest) }) };
 }
 
 async function auditRows(connection: Connection, chunks: readonly Chunk[], context: TaskContext, resume: Cursor | undefined): Promise<Part> {

@@ -7,6 +7,7 @@ import { LifeboatError } from '../../errors.ts';
 import type { Services } from '../contract.ts';
 import { endpoint, isSocket, type PostgresAddress } from './address.ts';
 import { type Failure, mapError } from './errors.ts';
+import { openSocket } from './socket.ts';
 
 /** How long TCP, TLS and login together may take, in milliseconds. */
 export const CONNECT_TIMEOUT_MS = 15_000;
@@ -130,6 +131,7 @@ const login = async (
     ...(password === undefined ? {} : { password }),
     ...(address.options === undefined ? {} : { options: address.options }),
     ssl: secure,
+    ...(secure === false ? { stream: openSocket } : {}),
     application_name: 'lifeboat',
     connectionTimeoutMillis: options.timeout ?? CONNECT_TIMEOUT_MS,
     keepAlive: true,

@@ -1,6 +1,7 @@
 import type { Connection } from './connect.ts';
 import { mapError } from './errors.ts';
 import { serverError } from './replies.ts';
+import { copyAgain, lend } from './socket.ts';
 
 /** Receives the rows of a COPY … TO STDOUT in text format. */
 export interface RowSink {
@@ -40,6 +41,7 @@ export const copyOut = async (
   signal?.throwIfAborted();
   const theirs = stream.listeners('data') as ((data: Buffer) => void)[];
   stream.removeAllListeners('data');
+  lend(stream);
   const { promise, resolve, reject } = Promise.withResolvers<CopyResult>();
   const frames = framer(sink);
 
@@ -76,6 +78,7 @@ export const copyOut = async (
   } finally {
     signal?.removeEventListener('abort', onAbort);
     stream.off('data', onData).off('close', onClose).off('error', failed);
+    copyAgain(stream);
     for (const listener of theirs) stream.on('data', listener);
   }
 };
@@ -135,7 +138,8 @@ const framer = (sink: RowSink): Framer => {
         message(data, at, at + length);
         at += length;
       }
-      if (at < data.length) head = data.subarray(at);
+      // A copy: the bytes may be lent.
+      if (at < data.length) head = Buffer.from(data.subarray(at));
     },
     get rows() {
       return rows;

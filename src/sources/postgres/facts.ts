@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { loadDigest } from '../../backup/digest.ts';
 import type { Cursor, Part, Services, TaskContext } from '../contract.ts';
-import { collectFacts } from '../openmetadata/facts.ts';
 import type { PostgresAddress } from './address.ts';
+import { collectAssertions } from './assertions.ts';
 import { OF_USERS, readClasses, readTables, type TableClass } from './catalog.ts';
 import { type Connection, withConnection } from './connect.ts';
 import { type DumpFacts, ServerFactsSchema, type TableFacts } from './dump-facts.ts';
@@ -52,13 +52,9 @@ const databaseFacts = async (
     'reading the catalogue',
   );
   const notIncluded = Object.entries(missing?.counts ?? {}).filter(([, count]) => count > 0);
-  const { fernetKey } = connection.address;
   return {
     server,
-    assertions: await collectFacts(
-      (sql) => connection.query(sql, [], 'reading what OpenMetadata says of itself'),
-      fernetKey === undefined ? {} : { fernetKey: await services.secret(fernetKey) },
-    ),
+    assertions: await collectAssertions(connection, services),
     notIncluded: Object.fromEntries(notIncluded.map(([what, count]) => [what, String(count)])),
   };
 };

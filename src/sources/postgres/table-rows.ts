@@ -1,5 +1,6 @@
 import type { DigestFactory, RowDigest } from '../../backup/digest.ts';
-import { type Table } from './catalog.ts';
+import { generatedClass } from '../../backup/rows.ts';
+import type { Table } from './catalog.ts';
 import { keyEnd, keyStart, writtenStart } from './row-text.ts';
 
 /** Digests of one table's classes: its written columns, and its generated ones when it has any. */

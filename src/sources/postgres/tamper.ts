@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { generatedClass } from '../../backup/rows.ts';
 import type { Manifest } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
 import type { Budget, Services, Tampering } from '../contract.ts';

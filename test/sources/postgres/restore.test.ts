@@ -100,7 +100,8 @@ describe('a restore', () => {
     await query(from, `DROP TABLE t, u; DROP OWNED BY ${absent}; DROP ROLE ${absent}`);
     const target = await database();
     const done = await restore(target, whole);
-    expect(done.get('prepare')?.[0]?.facts).toMatchObject({ skipped: { access: 3 } });
+    const skipped = [...done.values()].flat().map((receipt) => (receipt.facts as { skipped?: { access: number } } | undefined)?.skipped?.access ?? 0);
+    expect(skipped.reduce((sum, access) => sum + access)).toBe(3);
     expect(await rows(target, `SELECT relname, pg_get_userbyid(relowner) AS owner FROM pg_class WHERE relname IN ('t', 'u') ORDER BY 1`)).toEqual([
       { relname: 't', owner: present },
       { relname: 'u', owner: 'postgres' },
