@@ -6,7 +6,8 @@ export const restoreKey = (source: string, restore: string): string => `${runPre
 export const auditKey = (source: string, restore: string): string => `${runPrefix(source, restore)}audit.json`;
 export const phasesKey = (source: string, restore: string): string => `${runPrefix(source, restore)}phases.json`;
 export const drillKey = (source: string, drill: string): string => `${runPrefix(source, drill)}drill.json`;
-export const drillManifestKey = (source: string, drill: string): string => `${runPrefix(source, drill)}manifest.json`;
+export const drillManifestKey = (source: string, drill: string, backup: string): string =>
+  `${runPrefix(source, drill)}manifest.${backup}.json`;
 export const controlKey = (source: string, drill: string): string => `${runPrefix(source, drill)}control.json`;
 export const failuresPrefix = (source: string, run: string): string => `${runPrefix(source, run)}failures/`;
 /** Where the Maps of a run write their results; nobody reads them but people. */

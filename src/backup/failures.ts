@@ -24,6 +24,16 @@ export const recordFailure = async (runtime: Runtime, source: string, run: strin
   await createJson(runtime.control, `${failuresPrefix(source, run)}${at}-${attempt}.json`, failure);
 };
 
+/** In the order in which they were written down. */
+export const readFailures = async (runtime: Runtime, source: string, run: string): Promise<readonly Failure[]> => {
+  const recorded: Failure[] = [];
+  for await (const { key } of runtime.control.list(failuresPrefix(source, run))) {
+    const parsed = FailureSchema.safeParse(await readJson(runtime.control, key));
+    if (parsed.success) recorded.push(parsed.data);
+  }
+  return recorded;
+};
+
 const ErrorOutputSchema = z.object({ Error: z.string(), Cause: z.string().default('') });
 const LambdaCauseSchema = z.object({ errorType: z.string(), errorMessage: z.string() });
 const NestedCauseSchema = z.object({ Error: z.string().optional(), Cause: z.string().optional() });
@@ -38,11 +48,7 @@ const SECONDARY = new Set(['InstantLost', 'AbortError']);
 export const reasonOf = async (runtime: Runtime, source: string, run: string, caught: unknown): Promise<Failure> => {
   const reason = failureOfCaught(caught);
   if (!NAMELESS.has(reason.code) && !SECONDARY.has(reason.code)) return reason;
-  const recorded: Failure[] = [];
-  for await (const { key } of runtime.control.list(failuresPrefix(source, run))) {
-    const parsed = FailureSchema.safeParse(await readJson(runtime.control, key));
-    if (parsed.success) recorded.push(parsed.data);
-  }
+  const recorded = await readFailures(runtime, source, run);
   const first = recorded.find(({ code }) => !SECONDARY.has(code) && !(isErrorCode(code) && isRetryable(code)));
   return first ?? recorded.at(-1) ?? reason;
 };

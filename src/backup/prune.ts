@@ -1,12 +1,21 @@
 import type { Budget } from '../sources/contract.ts';
-import { type CatalogEntry, listBackups } from './catalog.ts';
+import { listBackups } from './catalog.ts';
+import { folders } from './folders.ts';
 import { parseBackupId, timeOf } from './id.ts';
 import { backupPrefix, backupsPrefix, manifestKey } from './layout.ts';
-import { planRetention, type RetentionPolicy } from './retention.ts';
+import { planRetention, type Retained, type RetentionPolicy } from './retention.ts';
 import type { Runtime } from './runtime.ts';
 
 /** Age at which objects that no manifest names are swept: longer than any backup runs. */
 const SWEEP_AFTER_MS = 7 * 24 * 60 * 60 * 1000;
+
+export interface PruneInput {
+  readonly source: string;
+  /** Undefined keeps everything. */
+  readonly policy: RetentionPolicy | undefined;
+  /** In which days, weeks and months begin; UTC when undefined. */
+  readonly timezone: string | undefined;
+}
 
 export interface PruneOutcome {
   readonly removed: readonly string[];
@@ -18,16 +27,20 @@ export interface PruneOutcome {
 /** Removes what the policy does not keep, manifests first, as far as the budget goes; calling it again goes on. */
 export const pruneBackups = async (
   runtime: Runtime,
-  input: { readonly source: string; readonly policy: RetentionPolicy | undefined },
+  input: PruneInput,
   budget: Budget,
 ): Promise<PruneOutcome> => {
   const removed: string[] = [];
   const swept: string[] = [];
   const outcome = (done: boolean): PruneOutcome => ({ removed, swept, done });
   if (input.policy !== undefined) {
-    const entries: CatalogEntry[] = [];
-    for await (const entry of listBackups(runtime.store, input.source)) entries.push(entry);
-    for (const { backup } of planRetention(entries, input.policy, runtime.now()).remove) {
+    const entries: Retained[] = [];
+    for await (const { source, backup, state, recordedAt, proof } of listBackups(runtime.store, input.source))
+      entries.push({ source, backup, state, recordedAt, proof });
+    const { remove, frozen } = planRetention(entries, input.policy, runtime.now(), { timezone: input.timezone });
+    const why = frozen[input.source];
+    if (why !== undefined) runtime.report({ type: 'warning', message: `nothing is pruned: ${why}` });
+    for (const { backup } of remove) {
       await runtime.store.delete(manifestKey(input.source, backup));
       removed.push(backup);
       if (!(await removeFolder(runtime, backupPrefix(input.source, backup), budget))) return outcome(false);
@@ -51,11 +64,12 @@ const removeFolder = async (runtime: Runtime, prefix: string, budget: Budget): P
 /** Folders of backups that have objects, no manifest, and an age at which no execution can still be working on them. */
 const unsealedFolders = async (runtime: Runtime, source: string): Promise<readonly string[]> => {
   const root = backupsPrefix(source);
-  const folders = new Map<string, boolean>();
-  for await (const { key } of runtime.store.list(root)) {
-    const id = parseBackupId(key.slice(root.length).split('/')[0] ?? '');
+  const unsealed: string[] = [];
+  for await (const { name, first } of folders(runtime.store, root)) {
+    const id = parseBackupId(name);
     if (id === undefined || runtime.now().getTime() - timeOf(id).getTime() < SWEEP_AFTER_MS) continue;
-    folders.set(id, folders.get(id) === true || key === manifestKey(source, id));
+    const sealed = first.some(({ key }) => key === manifestKey(source, id));
+    if (!sealed) unsealed.push(`${root}${id}/`);
   }
-  return [...folders].filter(([, sealed]) => !sealed).map(([id]) => `${root}${id}/`);
+  return unsealed;
 };

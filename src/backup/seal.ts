@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { LifeboatError } from '../errors.ts';
 import type { Budget, Conclusion, Source } from '../sources/contract.ts';
 import { latest } from './catalog.ts';
-import { sumDigests } from './digest.ts';
+import { openSum } from './digest.ts';
 import { renderGuide } from './guide.ts';
 import { manifestKey, restoreGuideKey } from './layout.ts';
 import { checkLease } from './lease.ts';
@@ -72,13 +72,13 @@ interface Content {
 
 const gather = async (receipts: AsyncIterable<{ segments: readonly Segment[]; digests: readonly ClassDigest[] }>): Promise<Content> => {
   const segments: Segment[] = [];
-  let digests: readonly ClassDigest[] = [];
+  const digests = openSum();
   for await (const receipt of receipts) {
     segments.push(...receipt.segments);
-    if (receipt.digests.length > 0) digests = sumDigests([...digests, ...receipt.digests]);
+    for (const digest of receipt.digests) digests.add(digest);
   }
   segments.sort((a, b) => (a.ordinal < b.ordinal ? -1 : a.ordinal > b.ordinal ? 1 : 0));
-  return { segments, digests };
+  return { segments, digests: digests.end() };
 };
 
 const manifestOf = async (

@@ -1,8 +1,9 @@
-import { LifeboatError } from '../errors.ts';
+import { isLifeboatError, LifeboatError } from '../errors.ts';
 import type { Facts, Source } from '../sources/contract.ts';
 import { backupId } from './id.ts';
 import { FORMAT_KEY, manifestKey } from './layout.ts';
-import { acquireLease } from './lease.ts';
+import { acquireLease, type Lease } from './lease.ts';
+import { FORMAT_VERSION } from './manifest.ts';
 import { createJson, readJson } from './objects.ts';
 import { findRun, type Run, writeRun } from './run-record.ts';
 import type { Runtime } from './runtime.ts';
@@ -11,7 +12,9 @@ import type { BackupId } from './types.ts';
 /** TimeoutSeconds of backup.asl.json, in milliseconds: a lease lives as long as its execution can. A test holds them equal. */
 export const BACKUP_TIMEOUT_MS = 12 * 60 * 60 * 1000;
 
-export const FORMAT_VERSION = 1;
+/** How often, and after how many milliseconds each time, the holder of a lease is asked whether it makes the same backup. */
+const TWIN_LOOKS = 4;
+const TWIN_LOOK_MS = 500;
 
 export interface StartInput {
   readonly source: string;
@@ -36,19 +39,34 @@ export const startBackup = async (runtime: Runtime, source: Source, input: Start
   const own = backupId(new Date(input.startedAt), input.execution);
   const facts = await source.inspect();
   refuseProblems(facts);
-  const lease = await acquireLease(runtime.control, {
-    source: input.source,
-    execution: input.execution,
-    expiresAt: new Date(new Date(input.startedAt).getTime() + BACKUP_TIMEOUT_MS),
-    now: runtime.now(),
-    ownerState: runtime.executionState,
-  });
+  const lease = await leaseUnlessTwin(runtime, input, scheduled);
+  if (lease === undefined) return { backup: scheduled ?? own, already: true };
   const run: Run = { execution: input.execution, startedAt: input.startedAt, lease: lease.token, facts };
   // An execution that died has left parts under the scheduled id; they are garbage, and this one takes an id of its own.
   const backup = scheduled !== undefined && (await claim(runtime, input.source, scheduled, run)) ? scheduled : own;
   if (backup === own && !(await claim(runtime, input.source, own, run)))
     throw new LifeboatError('BackupIncomplete', `backup id ${own} is taken by another execution`, { hint: 'Start it again.' });
   return { backup, already: false };
+};
+
+/** Undefined when the lease is held by the other delivery of this schedule, which may be about to write down what it makes. */
+const leaseUnlessTwin = async (runtime: Runtime, input: StartInput, scheduled: BackupId | undefined): Promise<Lease | undefined> => {
+  for (let look = 1; ; look++) {
+    try {
+      return await acquireLease(runtime.control, {
+        source: input.source,
+        execution: input.execution,
+        expiresAt: new Date(new Date(input.startedAt).getTime() + BACKUP_TIMEOUT_MS),
+        now: runtime.now(),
+        ownerState: runtime.executionState,
+      });
+    } catch (error) {
+      if (scheduled === undefined || !isLifeboatError(error, 'LeaseHeld')) throw error;
+      if (await isDone(runtime, input, scheduled)) return undefined;
+      if (look === TWIN_LOOKS) throw error;
+      await runtime.sleep(TWIN_LOOK_MS);
+    }
+  }
 };
 
 const scheduledId = (input: StartInput): BackupId | undefined =>

@@ -2,9 +2,8 @@ import { restoreRun } from '../backup/rooms.ts';
 import type { Runtime } from '../backup/runtime.ts';
 import { runSequence, type SequenceOutcome } from '../backup/sequence.ts';
 import type { Manifest } from '../backup/types.ts';
-import { manifestOf } from '../restore/resolve.ts';
 import type { Budget, Target } from '../sources/contract.ts';
-import { type DrillRecord, readTampering, writeTampering } from './record.ts';
+import { type DrillRecord, readManifest, readTampering, writeTampering } from './record.ts';
 import { forgetScratch } from './scratch.ts';
 
 /** Damages the scratch copy; a repeated step does not damage it twice. */
@@ -27,7 +26,7 @@ export const discardScratch = async (
   resume: string | null,
   budget: Budget,
 ): Promise<SequenceOutcome> => {
-  const manifest = await manifestOf(runtime, record);
+  const manifest = await readManifest(runtime, record);
   const run = restoreRun(runtime, { source: record.source, restore: record.drill, manifest, scratch: true, overwrite: false });
   const outcome = await runSequence(target.discard, run, budget, resume);
   if (outcome.resume === null) await forgetScratch(runtime, record.source, record.drill);

@@ -1,14 +1,15 @@
-import { failureOfCaught } from '../backup/failures.ts';
+import { failureOfCaught, readFailures } from '../backup/failures.ts';
 import { proofKey, proofsPrefix } from '../backup/layout.ts';
 import { readAll } from '../backup/objects.ts';
 import { decodeProof, encodeProof } from '../backup/proof.ts';
 import type { Runtime } from '../backup/runtime.ts';
 import type { Proof } from '../backup/types.ts';
+import { isLifeboatError } from '../errors.ts';
 import { readAudit, readPhases } from '../restore/conclude.ts';
-import { manifestOf } from '../restore/resolve.ts';
+import { AUDIT } from '../restore/stages.ts';
 import type { AuditResult } from './judge.ts';
 import { OWN_PHASES, proofOf, type StepError } from './proof-of.ts';
-import { type DrillRecord, readTampering } from './record.ts';
+import { type DrillRecord, readManifest, readTampering } from './record.ts';
 import { renderReport } from './report/report.ts';
 import type { Step } from './verdict.ts';
 
@@ -18,6 +19,8 @@ export interface Found {
   readonly restored: string | null;
   /** The audit of the damaged copy, if it ended. */
   readonly audited: string | null;
+  /** The step that failed, or null. */
+  readonly failed: 'provision' | 'restore' | 'control' | null;
   /** `{Error, Cause}` of what was caught, or null. */
   readonly failure: unknown;
   readonly goals: Proof['goals'];
@@ -41,13 +44,15 @@ const HISTORY_MAX = 60;
 
 /** Writes the proof and its report. The first proof of a drill stands; a repeated step answers what it says. */
 export const recordProof = async (runtime: Runtime, record: DrillRecord, found: Found): Promise<Proven> => {
-  const manifest = await manifestOf(runtime, record);
+  const manifest = await readManifest(runtime, record);
+  const earlier = await historyOf(runtime, record);
   const key = proofKey(record.source, manifest.backup, record.drill, 'json');
-  const made = proofOf({ ...(await partsOf(runtime, record, found)), manifest });
+  const drilled = proofOf({ ...(await partsOf(runtime, record, found)), manifest });
+  const made: Proof = { ...drilled, notMeasured: [...drilled.notMeasured, ...earlier.damaged] };
   await runtime.store.create(key, encodeProof(made));
   const proof = decodeProof((await readAll(runtime.store, key)) ?? encodeProof(made));
   const report = proofKey(record.source, manifest.backup, record.drill, 'html');
-  const html = renderReport(proof, await historyOf(runtime, record), manifest);
+  const html = renderReport(proof, earlier.proofs, manifest);
   await runtime.store.create(report, Buffer.from(html));
   return {
     verdict: proof.verdict,
@@ -78,7 +83,7 @@ const partsOf = async (runtime: Runtime, record: DrillRecord, found: Found) => {
     rtoSeconds: phases.length === 0 ? null : restorePhases.reduce((sum, { seconds }) => sum + seconds, 0),
     audit,
     control: await controlOf(runtime, record, found),
-    errors: errorsOf(record, found),
+    errors: await errorsOf(runtime, record, found),
   };
 };
 
@@ -89,7 +94,7 @@ const controlOf = async (runtime: Runtime, record: DrillRecord, found: Found) =>
   return { tampering, audit };
 };
 
-const errorsOf = (record: DrillRecord, found: Found): readonly StepError[] => {
+const errorsOf = async (runtime: Runtime, record: DrillRecord, found: Found): Promise<readonly StepError[]> => {
   if (record.scratch === null)
     return [
       {
@@ -100,19 +105,47 @@ const errorsOf = (record: DrillRecord, found: Found): readonly StepError[] => {
       },
     ];
   if (found.failure === null || found.failure === undefined) return [];
-  const step: Step = found.restored === null ? 'restore' : 'control';
   const { code, message, hint } = failureOfCaught(found.failure);
-  return [{ step, code, message, hint }];
+  return [{ step: await stepOf(runtime, record, found), code, message, hint }];
 };
 
-const historyOf = async (runtime: Runtime, record: DrillRecord): Promise<readonly Proof[]> => {
+/** A restore that failed in its last stage had restored all; it left a note that says so. */
+const stepOf = async (runtime: Runtime, record: DrillRecord, { failed }: Found): Promise<Step> => {
+  if (failed !== 'restore') return failed ?? 'restore';
+  const notes = await readFailures(runtime, record.source, record.drill);
+  return notes.some(({ step }) => step === AUDIT) ? 'audit' : 'restore';
+};
+
+interface History {
+  readonly proofs: readonly Proof[];
+  /** Earlier proofs that cannot be read; they do not stop this one. */
+  readonly damaged: Proof['notMeasured'];
+}
+
+const historyOf = async (runtime: Runtime, record: DrillRecord): Promise<History> => {
   const proofs: Proof[] = [];
-  for await (const { key } of runtime.store.list(proofsPrefix(record.source))) {
-    if (!key.endsWith('.json')) continue;
+  const damaged: { what: string; why: string }[] = [];
+  for (const key of await newestProofs(runtime, record)) {
     const bytes = await readAll(runtime.store, key);
     if (bytes === undefined) continue;
-    const proof = decodeProof(bytes);
-    if (proof.drill !== record.drill) proofs.push(proof);
+    try {
+      proofs.push(decodeProof(bytes));
+    } catch (error) {
+      if (!isLifeboatError(error, 'ManifestInvalid') && !isLifeboatError(error, 'FormatTooNew')) throw error;
+      damaged.push({ what: `the earlier drill ${key}`, why: error.message });
+    }
   }
-  return proofs.sort((a, b) => (a.startedAt < b.startedAt ? -1 : 1)).slice(-HISTORY_MAX);
+  return { proofs, damaged };
+};
+
+/** Keys end with the drill's id, which sorts by time, whatever backup it was of. Without this drill's own. */
+const newestProofs = async (runtime: Runtime, record: DrillRecord): Promise<readonly string[]> => {
+  const own = `${record.drill}.json`;
+  const keys = new Map<string, string>();
+  for await (const { key } of runtime.store.list(proofsPrefix(record.source))) {
+    const name = key.slice(key.lastIndexOf('/') + 1);
+    if (name.endsWith('.json') && name !== own) keys.set(name, key);
+  }
+  const newest = [...keys.keys()].sort().slice(-HISTORY_MAX);
+  return newest.flatMap((name) => keys.get(name) ?? []);
 };

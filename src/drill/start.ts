@@ -1,8 +1,9 @@
-import { type CatalogEntry, findBackup, listBackups } from '../backup/catalog.ts';
+import { type CatalogEntry, findBackup, listBackups, type SoundEntry } from '../backup/catalog.ts';
 import { backupId } from '../backup/id.ts';
 import type { Runtime } from '../backup/runtime.ts';
-import { chooseBackup, type Selection } from './choose.ts';
-import { type DrillRecord, readDrill, writeDrill } from './record.ts';
+import { LifeboatError } from '../errors.ts';
+import { type Choice, chooseBackup, type Selection } from './choose.ts';
+import { type DrillRecord, findDrill, keepManifest, readDrill, writeDrill } from './record.ts';
 
 export interface ChooseInput {
   readonly source: string;
@@ -18,14 +19,15 @@ export interface ChooseInput {
 /** Picks the backup and writes down what this drill is. A repeated step answers what the first one decided. */
 export const startDrill = async (runtime: Runtime, input: ChooseInput): Promise<DrillRecord> => {
   const drill = backupId(new Date(input.startedAt), input.execution);
+  const known = await findDrill(runtime, input.source, drill);
+  if (known !== undefined) return known;
   const seed = input.seed ?? Number.parseInt(drill.slice(-4), 16);
-  const { entry, why } =
-    input.backup === null
-      ? chooseBackup(await sealedBackups(runtime, input.source), input.selection, seed)
-      : { entry: await findBackup(runtime.store, input.backup, input.source), why: `asked for by name: ${input.backup}` };
+  const { entry, why } = await choose(runtime, input, seed);
+  // First, so that a drill which is written down has it.
+  await keepManifest(runtime, input.source, drill, entry.manifest);
   await writeDrill(runtime, {
     drill,
-    source: entry.source,
+    source: input.source,
     backup: entry.backup,
     why,
     seed,
@@ -33,13 +35,14 @@ export const startDrill = async (runtime: Runtime, input: ChooseInput): Promise<
     execution: input.execution,
     startedAt: input.startedAt,
   });
-  const record = await readDrill(runtime, entry.source, drill);
-  await keepManifest(runtime, record, record.backup === entry.backup ? entry.manifest : await manifestOf(runtime, record));
-  return record;
+  return readDrill(runtime, input.source, drill);
 };
 
-const sealedBackups = async (runtime: Runtime, source: string): Promise<readonly CatalogEntry[]> => {
-  const entries: CatalogEntry[] = [];
-  for await (const entry of listBackups(runtime.store, source)) entries.push(entry);
-  return entries;
+const choose = async (runtime: Runtime, input: ChooseInput, seed: number): Promise<Choice<SoundEntry>> => {
+  if (input.backup !== null)
+    return { entry: await findBackup(runtime.store, input.backup, input.source), why: `asked for by name: ${input.backup}` };
+  const entries: CatalogEntry[] = await Array.fromAsync(listBackups(runtime.store, input.source));
+  const { entry, why } = chooseBackup(entries, input.selection, seed);
+  if (entry.state === 'broken') throw new LifeboatError('NoSuchBackup', `no backup of ${input.source} can be read`);
+  return { entry, why };
 };

@@ -99,14 +99,14 @@ const untilDone = (signal: AbortSignal) => ({ remaining: () => (signal.aborted ?
 
 const prune = async (local: Local, input: { readonly source: string; readonly apply: boolean }, run: Run): Promise<PruneResult> => {
   const { runtime, entry } = await local.world();
-  const policy = entry(input.source).retention;
+  const { retention: policy, timezone } = entry(input.source);
   if (policy === undefined)
     throw new LifeboatError('RetentionRefused', `source ${input.source} has no retention policy`, {
       hint: 'Give it one in the environment file: "retention": {"daily": 14, "minimum": 3}.',
     });
   const entries = await Array.fromAsync(listBackups(runtime.store, input.source));
-  const planned = planRetention(entries, policy, runtime.now());
-  if (input.apply) await pruneBackups(runtime, { source: input.source, policy }, untilDone(run.signal));
+  const planned = planRetention(entries, policy, runtime.now(), { timezone });
+  if (input.apply) await pruneBackups(runtime, { source: input.source, policy, timezone }, untilDone(run.signal));
   return {
     source: input.source,
     applied: input.apply,

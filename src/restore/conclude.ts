@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { auditKey, phasesKey } from '../backup/control-keys.ts';
-import { sumDigests } from '../backup/digest.ts';
+import { openSum } from '../backup/digest.ts';
 import { createJson, readAll, readJson } from '../backup/objects.ts';
 import type { Runtime } from '../backup/runtime.ts';
-import type { Check, ClassDigest, Manifest } from '../backup/types.ts';
+import type { Check, Manifest } from '../backup/types.ts';
 import { type AuditResult, decodeAudit, encodeAudit, judgeAudit } from '../drill/judge.ts';
 import { LifeboatError } from '../errors.ts';
 import type { Budget, Target } from '../sources/contract.ts';
@@ -35,14 +35,14 @@ export const concludeRestore = async (
   budget: Budget,
 ): Promise<Concluded> => {
   const now = runtime.now();
-  let digests: readonly ClassDigest[] = [];
+  const digests = openSum();
   const checks: Check[] = [];
   for await (const receipt of runOf(runtime, record, manifest).context(budget).receipts(target.audit.name)) {
-    if (receipt.digests.length > 0) digests = sumDigests([...digests, ...receipt.digests]);
+    for (const digest of receipt.digests) digests.add(digest);
     const facts = FactsSchema.safeParse(receipt.facts);
     if (facts.success) checks.push(...facts.data.checks);
   }
-  const result = judgeAudit({ manifest, digests, checks, assertions: [] });
+  const result = judgeAudit({ manifest, digests: digests.end(), checks, assertions: [] });
   await runtime.control.create(auditKey(record.source, record.restore), encodeAudit(result));
   const phases = await phasesOf(runtime, target, record, now);
   await createJson(runtime.control, phasesKey(record.source, record.restore), phases);
