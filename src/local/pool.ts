@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { getCompileCacheDir } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Progress, Report } from '../backup/progress.ts';
@@ -58,7 +59,7 @@ export const openPool = async ({ environment, report, timeoutOf }: PoolOptions):
   const start = (): Worker => {
     const child = fork(new URL('./worker.ts', import.meta.url), [], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-      env: { ...process.env, LIFEBOAT_TMP: temporary },
+      env: { ...process.env, LIFEBOAT_TMP: temporary, ...compileCache() },
     });
     let kept = '';
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
@@ -123,6 +124,12 @@ export const openPool = async ({ environment, report, timeoutOf }: PoolOptions):
 const doom = (worker: Worker): void => {
   worker.doomed = true;
   worker.child.kill('SIGKILL');
+};
+
+/** Compiling is most of what a process does when it starts. */
+const compileCache = (): { NODE_COMPILE_CACHE?: string } => {
+  const folder = getCompileCacheDir();
+  return folder === undefined ? {} : { NODE_COMPILE_CACHE: folder };
 };
 
 const ended = ({ child }: Worker): Promise<void> =>

@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { duration, plural } from '../cli/format.ts';
 import { printerFor } from '../cli/printers.ts';
 import { styleFor, wantsColour } from '../cli/style.ts';
@@ -73,7 +72,7 @@ const fill = async (server: string): Promise<void> => {
   say(rows === null ? `the catalogue at ${at}` : `a catalogue of ${plural(rows, 'row')} was made at ${at}`);
 };
 
-const main = async (): Promise<number> => {
+export const main = async (): Promise<number> => {
   const controller = new AbortController();
   const interrupt = (): void => controller.abort(new LifeboatError('Interrupted', 'interrupted', { hint: 'Run npm start again.' }));
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
@@ -87,5 +86,3 @@ const main = async (): Promise<number> => {
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
   }
 };
-
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) process.exitCode = await main();

@@ -52,6 +52,8 @@ export async function loadScript(session: TargetSession, bytes: AsyncIterable<Ui
   const skipped = nothingSkipped();
   const transaction = scriptTransaction();
   let rows = 0;
+  // A script that names no schema means the one that psql would take.
+  await session.write('SET search_path TO DEFAULT', 'setting up the session');
   for await (const item of readScript(bytes)) {
     if (item.kind === 'meta') continue;
     if (item.kind === 'end') {

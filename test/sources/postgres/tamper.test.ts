@@ -115,12 +115,12 @@ describe('tampering', () => {
 
   it('takes the one class that there is, without a key', async () => {
     const source = await freshDatabase('source');
-    await query(source.url, `CREATE TABLE only (a int, b float8); INSERT INTO only SELECT 1, 'Infinity' FROM generate_series(1, 3)`);
+    await query(source.url, `CREATE TABLE single (a int, b float8); INSERT INTO single SELECT 1, 'Infinity' FROM generate_series(1, 3)`);
     const single = await backUp(source.url);
     const url = scratchUrl();
     await restore(url, single, { scratch: true });
-    expect(await targetOf(url).tamper(single.manifest, 1, forever)).toMatchObject({ classes: ['public.only'] });
-    expect((await audit(url, single)).failed).toEqual(['public.only']);
+    expect(await targetOf(url).tamper(single.manifest, 1, forever)).toMatchObject({ classes: ['public.single'] });
+    expect((await audit(url, single)).failed).toEqual(['public.single']);
     await source.drop();
   });
 
