@@ -1,9 +1,12 @@
 import { pruneBackups } from '../src/backup/prune.ts';
+import { readRun } from '../src/backup/run-record.ts';
 import { BackupInput } from './inputs.ts';
 import { step } from './step.ts';
 
 /** Removes what the retention policy does not keep, as far as the time goes. */
-export const handler = step(BackupInput, async ({ source }, { runtime, entry, budget }) => {
-  const { removed, done } = await pruneBackups(runtime, { source, policy: entry(source).retention, timezone: entry(source).timezone }, budget);
+export const handler = step(BackupInput, async ({ source, backup }, { runtime, entry, budget }) => {
+  const { retention: policy, timezone } = entry(source);
+  const { lease } = await readRun(runtime, source, backup);
+  const { removed, done } = await pruneBackups(runtime, { source, policy, timezone, lease }, budget);
   return { removed: removed.length, done };
 });

@@ -3,6 +3,7 @@ import { listBackups } from './catalog.ts';
 import { folders } from './folders.ts';
 import { parseBackupId, timeOf } from './id.ts';
 import { backupPrefix, backupsPrefix, manifestKey } from './layout.ts';
+import { checkLease } from './lease.ts';
 import { planRetention, type Retained, type RetentionPolicy } from './retention.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -15,6 +16,8 @@ export interface PruneInput {
   readonly policy: RetentionPolicy | undefined;
   /** In which days, weeks and months begin; UTC when undefined. */
   readonly timezone: string | undefined;
+  /** Token of the lease of the backup that prunes: once that is lost, nothing more is removed. */
+  readonly lease?: string | undefined;
 }
 
 export interface PruneOutcome {
@@ -32,6 +35,9 @@ export const pruneBackups = async (
 ): Promise<PruneOutcome> => {
   const removed: string[] = [];
   const swept: string[] = [];
+  const guard = async (): Promise<void> => {
+    if (input.lease !== undefined) await checkLease(runtime.control, input.source, input.lease, runtime.now());
+  };
   const outcome = (done: boolean): PruneOutcome => ({ removed, swept, done });
   if (input.policy !== undefined) {
     const entries: Retained[] = [];
@@ -41,12 +47,14 @@ export const pruneBackups = async (
     const why = frozen[input.source];
     if (why !== undefined) runtime.report({ type: 'warning', message: `nothing is pruned: ${why}` });
     for (const { backup } of remove) {
+      await guard();
       await runtime.store.delete(manifestKey(input.source, backup));
       removed.push(backup);
       if (!(await removeFolder(runtime, backupPrefix(input.source, backup), budget))) return outcome(false);
     }
   }
   for (const folder of await unsealedFolders(runtime, input.source)) {
+    await guard();
     swept.push(folder);
     if (!(await removeFolder(runtime, folder, budget))) return outcome(false);
   }
@@ -61,15 +69,17 @@ const removeFolder = async (runtime: Runtime, prefix: string, budget: Budget): P
   return true;
 };
 
-/** Folders of backups that have objects, no manifest, and an age at which no execution can still be working on them. */
+/** Folders of backups that have objects, no manifest, and nothing so young that an execution may still be working on them. */
 const unsealedFolders = async (runtime: Runtime, source: string): Promise<readonly string[]> => {
   const root = backupsPrefix(source);
+  const before = runtime.now().getTime() - SWEEP_AFTER_MS;
   const unsealed: string[] = [];
   for await (const { name, first } of folders(runtime.store, root)) {
     const id = parseBackupId(name);
-    if (id === undefined || runtime.now().getTime() - timeOf(id).getTime() < SWEEP_AFTER_MS) continue;
-    const sealed = first.some(({ key }) => key === manifestKey(source, id));
-    if (!sealed) unsealed.push(`${root}${id}/`);
+    if (id === undefined || timeOf(id).getTime() > before) continue;
+    // A backup that was scheduled long ago may be made only now.
+    const stays = first.some(({ key, modified }) => key === manifestKey(source, id) || modified.getTime() > before);
+    if (!stays) unsealed.push(`${root}${id}/`);
   }
   return unsealed;
 };

@@ -18,15 +18,32 @@ export const tidy = async (
   budget: Budget,
 ): Promise<Tidied> => {
   const scratch: string[] = [];
-  for (const abandoned of await abandonedScratch(runtime, source)) {
-    const record = await readDrill(runtime, source, abandoned.drill);
-    for (let resume: string | null = null; budget.remaining() > 0; ) {
-      const outcome = await discardScratch(runtime, openTarget(record), record, resume, budget);
-      resume = outcome.resume;
-      if (resume === null) break;
-      await runtime.sleep(Math.min(outcome.wait * 1000, Math.max(0, budget.remaining())), budget.signal);
+  const failures: unknown[] = [];
+  const lease = await breakLease(runtime.control, { source, now: runtime.now(), ownerState: runtime.executionState });
+  for (const { drill, name } of await abandonedScratch(runtime, source)) {
+    try {
+      if (await discard(runtime, await readDrill(runtime, source, drill), openTarget, budget)) scratch.push(name);
+    } catch (error) {
+      failures.push(error);
     }
-    scratch.push(abandoned.name);
   }
-  return { scratch, lease: await breakLease(runtime.control, { source, now: runtime.now(), ownerState: runtime.executionState }) };
+  // One server that is down does not keep the other scratch targets alive; the next round tries again.
+  if (failures.length > 0) throw failures[0];
+  return { scratch, lease };
+};
+
+/** False when the time was over before the target was gone. */
+const discard = async (
+  runtime: Runtime,
+  record: DrillRecord,
+  openTarget: (record: DrillRecord) => Target,
+  budget: Budget,
+): Promise<boolean> => {
+  for (let resume: string | null = null; budget.remaining() > 0; ) {
+    const outcome = await discardScratch(runtime, openTarget(record), record, resume, budget);
+    if (outcome.resume === null) return true;
+    resume = outcome.resume;
+    await runtime.sleep(Math.min(outcome.wait * 1000, Math.max(0, budget.remaining())), budget.signal);
+  }
+  return false;
 };

@@ -1,4 +1,4 @@
-import { errorOf, failureOfCaught } from '../backup/failures.ts';
+import { errorOf, failureOf, failureOfCaught } from '../backup/failures.ts';
 import type { Report } from '../backup/progress.ts';
 import type { Json } from '../backup/types.ts';
 import { tidy } from '../drill/janitor.ts';
@@ -6,7 +6,7 @@ import type { Environment } from '../environment/environment.ts';
 import { openWorld } from '../environment/world.ts';
 import { LifeboatError } from '../errors.ts';
 import { type Ended, type MachineName, openMachines } from './machines.ts';
-import { openPool, type PoolOptions } from './pool.ts';
+import { openPool, type Pool, type PoolOptions } from './pool.ts';
 
 export interface Succeeded {
   readonly execution: string;
@@ -18,6 +18,14 @@ type Input = { readonly source: string } & { readonly [key: string]: Json };
 /** Time that cleaning up after an interrupt may take, in milliseconds. */
 const TIDY_MS = 60_000;
 
+export interface ExecuteOptions {
+  readonly report: Report;
+  readonly signal: AbortSignal;
+  readonly timeoutOf?: PoolOptions['timeoutOf'];
+  /** For tests of faults, which kill its functions. */
+  readonly onPool?: (pool: Pool) => void;
+}
+
 /**
  * Runs one execution in processes of its own. When it is interrupted, its processes are killed first, and then what they held is
  * given back: the lease, the scratch target.
@@ -26,10 +34,11 @@ export const execute = async (
   environment: Environment,
   machine: MachineName,
   input: Input,
-  run: { readonly report: Report; readonly signal: AbortSignal; readonly timeoutOf?: PoolOptions['timeoutOf'] },
+  run: ExecuteOptions,
 ): Promise<Ended> => {
   const { runtime } = await openWorld(environment, run.report);
   const pool = await openPool({ environment, report: run.report, ...(run.timeoutOf === undefined ? {} : { timeoutOf: run.timeoutOf }) });
+  run.onPool?.(pool);
   const ended = await openMachines({ environment: environment.name, control: runtime.control, pool, report: run.report })
     .run(machine, input, run.signal)
     .finally(() => pool.close());
@@ -37,13 +46,18 @@ export const execute = async (
   return ended;
 };
 
-/** What the janitor does on AWS when an execution ended badly. */
+/** What the janitor does on AWS when an execution ended badly. Why it ended matters more than what cleaning up met. */
 const cleanUp = async (environment: Environment, source: string, report: Report): Promise<void> => {
-  const world = await openWorld(environment, report);
   const signal = AbortSignal.timeout(TIDY_MS);
   const end = Date.now() + TIDY_MS;
   const budget = { remaining: () => end - Date.now(), signal };
-  await tidy(world.runtime, source, (record) => world.openTarget({ source, target: null, drill: record.drill }, record), budget);
+  try {
+    const world = await openWorld(environment, report);
+    await tidy(world.runtime, source, (record) => world.openTarget({ source, target: null, drill: record.drill }, record), budget);
+  } catch (error) {
+    const { code, message } = failureOf('', error);
+    report({ type: 'warning', message: `cleaning up failed, the next command tries again: ${code}: ${message}` });
+  }
 };
 
 /** The output of an execution that succeeded; else fails with the error that its machine ended with. */

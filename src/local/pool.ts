@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { getCompileCacheDir } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Progress, Report } from '../backup/progress.ts';
 import type { Json } from '../backup/types.ts';
 import type { Environment } from '../environment/environment.ts';
@@ -129,7 +129,7 @@ const doom = (worker: Worker): void => {
 /** Compiling is most of what a process does when it starts. */
 const compileCache = (): { NODE_COMPILE_CACHE?: string } => {
   const folder = getCompileCacheDir();
-  return folder === undefined ? {} : { NODE_COMPILE_CACHE: folder };
+  return folder === undefined ? {} : { NODE_COMPILE_CACHE: dirname(folder) };
 };
 
 const ended = ({ child }: Worker): Promise<void> =>

@@ -25,7 +25,10 @@ export async function collectFacts(query: Query, { dialect = POSTGRES, fernetKey
   if (catalogue === undefined) return [];
   const facts: Assertion[] = await versionFacts(catalogue);
   for (const name of entityTables(catalogue)) {
-    facts.push({ name: `openmetadata.entities.${name}`, value: await numberOf(catalogue, `SELECT count(*) AS n FROM ${catalogue.table(name)}`) });
+    facts.push({
+      name: `openmetadata.entities.${name}`,
+      value: await numberOf(catalogue, `SELECT count(*) AS n FROM ${catalogue.table(name)}`),
+    });
   }
   facts.push(
     { name: 'openmetadata.relationships-without-entity', value: await danglingRelationships(catalogue) },
@@ -47,7 +50,14 @@ async function versionFacts(catalogue: Catalogue): Promise<Assertion[]> {
   const lines = migrations.map(({ version, checksum }) => `${version}:${checksum ?? ''}\n`).sort();
   const hash = createHash('sha256').update(lines.join('')).digest('hex').slice(0, FINGERPRINT_DIGITS);
   return [
-    { name: 'openmetadata.version', value: migrations.map(({ version }) => version).sort(byVersion).at(-1) ?? 'none' },
+    {
+      name: 'openmetadata.version',
+      value:
+        migrations
+          .map(({ version }) => version)
+          .sort(byVersion)
+          .at(-1) ?? 'none',
+    },
     { name: 'openmetadata.migrations', value: `${migrations.length} (sha256 ${hash})` },
   ];
 }

@@ -33,7 +33,9 @@ export async function danglingRelationships(catalogue: Catalogue): Promise<strin
     ['toEntity', 'toId'],
   ] as const) {
     const relationships = catalogue.table('entity_relationship');
-    const types = (await catalogue.query(`SELECT DISTINCT ${entity} AS type FROM ${relationships}`)).map((row) => Side.parse(row).type).sort();
+    const types = (await catalogue.query(`SELECT DISTINCT ${entity} AS type FROM ${relationships}`))
+      .map((row) => Side.parse(row).type)
+      .sort();
     for (const type of types) {
       const table = tableOfType(type, catalogue);
       // Types without a table of their own have no id that could be looked up.

@@ -33,10 +33,15 @@ export async function findCatalogue(query: Query, dialect: Dialect): Promise<Cat
        JOIN information_schema.columns c ON c.table_schema = t.table_schema AND c.table_name = t.table_name
       WHERE t.table_type = 'BASE TABLE' AND ${dialect.ofUsers}`,
   );
-  const bySchema = Map.groupBy(found.map((row) => Column.parse(row)), (row) => row.scheme);
+  const bySchema = Map.groupBy(
+    found.map((row) => Column.parse(row)),
+    (row) => row.scheme,
+  );
   for (const [schema, rows] of [...bySchema].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const byTable = Map.groupBy(rows, (row) => row.tab.toLowerCase());
-    const columns = new Map([...byTable].map(([table, own]) => [table, new Map(own.map((row) => [row.col.toLowerCase(), row.type.toLowerCase()]))]));
+    const columns = new Map(
+      [...byTable].map(([table, own]) => [table, new Map(own.map((row) => [row.col.toLowerCase(), row.type.toLowerCase()]))]),
+    );
     if (!Object.entries(LANDMARKS).every(([name, own]) => has({ columns }, name, ...own))) continue;
     return {
       query,
@@ -55,7 +60,8 @@ export async function numberOf(catalogue: Catalogue, sql: string): Promise<strin
   return n === null ? 'none' : String(n);
 }
 
-export const countOf = async (catalogue: Catalogue, sql: string): Promise<bigint> => BigInt(Counted.parse((await catalogue.query(sql))[0]).n);
+export const countOf = async (catalogue: Catalogue, sql: string): Promise<bigint> =>
+  BigInt(Counted.parse((await catalogue.query(sql))[0]).n);
 
 export const has = ({ columns }: Pick<Catalogue, 'columns'>, table: string, ...names: readonly string[]): boolean =>
   names.every((name) => columns.get(table)?.has(name) === true);

@@ -48,8 +48,10 @@ async function sequenceCheck(connection: Connection, expected: readonly Sequence
   for (const sequence of expected) {
     const path = qualified(sequence.schema, sequence.name);
     const [there] = await connection.rows(z.object({ there: z.boolean() }), 'SELECT to_regclass($1) IS NOT NULL AS there', [path]);
-    const [state] = there?.there === true ? await connection.rows(State, `SELECT last_value::text AS last, is_called AS called FROM ${path}`) : [];
-    if (state?.last !== sequence.last || state.called !== sequence.called) wrong.push(`${path} at ${state?.last ?? 'nothing'} instead of ${sequence.last}`);
+    const [state] =
+      there?.there === true ? await connection.rows(State, `SELECT last_value::text AS last, is_called AS called FROM ${path}`) : [];
+    if (state?.last !== sequence.last || state.called !== sequence.called)
+      wrong.push(`${path} at ${state?.last ?? 'nothing'} instead of ${sequence.last}`);
   }
   const all = `${expected.length} at their values`;
   return { name: 'sequences', expected: all, actual: wrong.length === 0 ? all : shortened(wrong), ok: wrong.length === 0 };
@@ -58,7 +60,12 @@ async function sequenceCheck(connection: Connection, expected: readonly Sequence
 /** What the backup did not assert is not compared: it may be of an older Lifeboat. */
 function assertionChecks(manifest: Manifest, now: readonly Assertion[]): Check[] {
   const actual = new Map(now.map(({ name, value }) => [name, value]));
-  return manifest.assertions.map(({ name, value }) => ({ name, expected: value, actual: actual.get(name) ?? 'not there', ok: actual.get(name) === value }));
+  return manifest.assertions.map(({ name, value }) => ({
+    name,
+    expected: value,
+    actual: actual.get(name) ?? 'not there',
+    ok: actual.get(name) === value,
+  }));
 }
 
 const shortened = (names: readonly string[]): string =>

@@ -40,7 +40,8 @@ export const auditStage = (address: PostgresAddress, services: Services): Stage 
   },
   async run(json, context, resume): Promise<Part> {
     const task = AuditTaskSchema.parse(json);
-    const work = (connection: Connection) => (task.kind === 'rows' ? auditRows(connection, task.chunks, context, resume) : checks(connection, services, context));
+    const work = (connection: Connection) =>
+      task.kind === 'rows' ? auditRows(connection, task.chunks, context, resume) : checks(connection, services, context);
     return withConnection(address, services, work, { otherwise: 'TargetProblem' });
   },
 });
@@ -52,10 +53,19 @@ async function checks(connection: Connection, services: Services, context: TaskC
   const factory = await loadDigest();
   const empty = (await readClasses(connection, tables)).filter((table) => !known.has(table.class));
   const digests = empty.flatMap((table) => ended(openDigests(factory, table)));
-  return { segments: [], digests, facts: z.json().parse({ checks: await auditChecks(connection, services, restoreInput(context).manifest) }) };
+  return {
+    segments: [],
+    digests,
+    facts: z.json().parse({ checks: await auditChecks(connection, services, restoreInput(context).manifest) }),
+  };
 }
 
-async function auditRows(connection: Connection, chunks: readonly Chunk[], context: TaskContext, resume: Cursor | undefined): Promise<Part> {
+async function auditRows(
+  connection: Connection,
+  chunks: readonly Chunk[],
+  context: TaskContext,
+  resume: Cursor | undefined,
+): Promise<Part> {
   const from: Position = resume === undefined ? { chunk: 0, rows: 0 } : CursorSchema.parse(JSON.parse(resume));
   const factory = await loadDigest();
   await connection.run(BEGIN, 'beginning to read');
@@ -67,7 +77,8 @@ async function auditRows(connection: Connection, chunks: readonly Chunk[], conte
     const chunk = chunks[at.chunk];
     if (chunk === undefined) return { segments: [], digests };
     const table = byOid.get(chunk.oid);
-    if (table === undefined) throw new LifeboatError('TargetProblem', `table ${chunk.schema}.${chunk.name} was dropped while the audit ran`);
+    if (table === undefined)
+      throw new LifeboatError('TargetProblem', `table ${chunk.schema}.${chunk.name} was dropped while the audit ran`);
     const done = await auditChunk(connection, { table, chunk, skip: at.rows }, factory, context);
     digests.push(...done.digests);
     at = done.complete ? { chunk: at.chunk + 1, rows: 0 } : { ...at, rows: at.rows + done.rows };
@@ -84,7 +95,12 @@ interface Reading {
   readonly skip: number;
 }
 
-async function auditChunk(connection: Connection, { table, chunk, skip }: Reading, factory: DigestFactory, { budget, progress }: TaskContext) {
+async function auditChunk(
+  connection: Connection,
+  { table, chunk, skip }: Reading,
+  factory: DigestFactory,
+  { budget, progress }: TaskContext,
+) {
   const digests = openDigests(factory, table);
   let rows = 0;
   let bytes = 0;
@@ -105,7 +121,13 @@ async function auditChunk(connection: Connection, { table, chunk, skip }: Readin
       return undefined;
     },
   };
-  const result = await copyOut(connection, copyOutSql(table, chunk, skip), sink, `auditing table ${table.schema}.${table.name}`, budget.signal);
+  const result = await copyOut(
+    connection,
+    copyOutSql(table, chunk, skip),
+    sink,
+    `auditing table ${table.schema}.${table.name}`,
+    budget.signal,
+  );
   tell();
   return { ...result, digests: ended(digests) };
 }

@@ -23,7 +23,12 @@ const untilAborted = (signal: AbortSignal): Budget => ({ remaining: () => Number
  * Loads a script (a backup's artifact, or pg_dump's plain format) into an empty database, in one session and one transaction. A script
  * that is cut anywhere leaves nothing and fails with ArtifactInvalid.
  */
-export const directLoad = (address: PostgresAddress, services: Services, bytes: AsyncIterable<Uint8Array>, options: LoadOptions): Promise<Loaded> =>
+export const directLoad = (
+  address: PostgresAddress,
+  services: Services,
+  bytes: AsyncIterable<Uint8Array>,
+  options: LoadOptions,
+): Promise<Loaded> =>
   withTarget(address, services, untilAborted(options.signal), async (session) => {
     if (options.overwrite) {
       // What was there is gone only if what comes is whole: the script's BEGIN changes nothing within this one.
@@ -44,11 +49,18 @@ async function refuseOccupied(session: TargetSession): Promise<void> {
     });
   }
   const found = await occupants(session);
-  if (found !== '') throw new LifeboatError('TargetNotEmpty', `${database} is not empty: ${found}`, { hint: 'Load into an empty database, or with --overwrite.' });
+  if (found !== '')
+    throw new LifeboatError('TargetNotEmpty', `${database} is not empty: ${found}`, {
+      hint: 'Load into an empty database, or with --overwrite.',
+    });
 }
 
 /** As directLoad, without a look at what is there. Its session is of no more use when it fails. */
-export async function loadScript(session: TargetSession, bytes: AsyncIterable<Uint8Array>, progress: TaskContext['progress']): Promise<ScriptLoad> {
+export async function loadScript(
+  session: TargetSession,
+  bytes: AsyncIterable<Uint8Array>,
+  progress: TaskContext['progress'],
+): Promise<ScriptLoad> {
   const skipped = nothingSkipped();
   const transaction = scriptTransaction();
   let rows = 0;

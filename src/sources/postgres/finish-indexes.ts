@@ -17,7 +17,10 @@ interface TableIndexes {
  * Groups that may run at the same time. Making a key locks its table, so the keys of the large tables come first, their other indexes
  * last, where two of them can be built in one table at once, and small tables fill in between.
  */
-export async function groupIndexes(session: TargetSession, statements: readonly FinishStatement[]): Promise<readonly (readonly number[])[]> {
+export async function groupIndexes(
+  session: TargetSession,
+  statements: readonly FinishStatement[],
+): Promise<readonly (readonly number[])[]> {
   const tables = (await withSizes(session, statements)).sort((a, b) => b.bytes - a.bytes);
   const large = tables.filter((table) => table.bytes > LARGE_TABLE_BYTES);
   return [

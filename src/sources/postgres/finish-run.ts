@@ -28,7 +28,10 @@ export async function runStatements(
   const skipped = nothingSkipped();
   const applied = new Map<string, string>();
   const part = (at: number, afterSeconds?: number): Part => {
-    const next = at < statements.length ? { cursor: JSON.stringify({ at }) as Cursor, ...(afterSeconds === undefined ? {} : { afterSeconds }) } : undefined;
+    const next =
+      at < statements.length
+        ? { cursor: JSON.stringify({ at }) as Cursor, ...(afterSeconds === undefined ? {} : { afterSeconds }) }
+        : undefined;
     return { segments: [], digests: [], facts: { skipped: { ...skipped } }, ...(next === undefined ? {} : { next }) };
   };
   const stage = statements[0]?.stage;
@@ -53,7 +56,12 @@ function applies(session: TargetSession, { statement }: FinishStatement, skipped
   return false;
 }
 
-async function applySettings(session: TargetSession, { settings }: FinishStatement, applied: Map<string, string>, skipped: Skipped): Promise<void> {
+async function applySettings(
+  session: TargetSession,
+  { settings }: FinishStatement,
+  applied: Map<string, string>,
+  skipped: Skipped,
+): Promise<void> {
   for (const [name, setting] of settings) {
     if (applied.get(name) === setting.text) continue;
     applied.set(name, setting.text);
@@ -62,7 +70,12 @@ async function applySettings(session: TargetSession, { settings }: FinishStateme
   }
 }
 
-async function runOnce(session: TargetSession, { n, stage, statement }: FinishStatement, context: TaskContext, skipped: Skipped): Promise<'ended' | 'running'> {
+async function runOnce(
+  session: TargetSession,
+  { n, stage, statement }: FinishStatement,
+  context: TaskContext,
+  skipped: Skipped,
+): Promise<'ended' | 'running'> {
   const item = `${stage}/${n}`;
   while (await isRunning(session, item)) {
     if (context.budget.remaining() <= POLL_MS) return 'running';

@@ -13,6 +13,9 @@ import { type TargetSession, withTarget } from './target-session.ts';
 
 const LoadTaskSchema = z.strictObject({ ordinal: z.string() });
 
+/** Progress is told once for this many bytes of text. */
+const PROGRESS_BYTES = 8 * 1024 * 1024;
+
 export const loadItem = (ordinal: string): string => `load/${ordinal}`;
 
 /** One task a data segment. A segment and its item in the marker are one transaction, so a killed task leaves nothing to double. */
@@ -38,7 +41,11 @@ export const loadStage = (address: PostgresAddress, services: Services): Stage =
  * plan, in proportion, and neighbours are of different tables wherever there are some.
  */
 function spread(segments: readonly Segment[]): Segment[] {
-  const byTable = Map.groupBy(segments, (segment) => contextOf(segment).tables.map((table) => className(table.schema, table.name)).join());
+  const byTable = Map.groupBy(segments, (segment) =>
+    contextOf(segment)
+      .tables.map((table) => className(table.schema, table.name))
+      .join(),
+  );
   return [...byTable.values()]
     .flatMap((group) => {
       const total = group.reduce((sum, segment) => sum + segment.rawBytes, 0);
@@ -73,16 +80,23 @@ async function loadSegment(session: TargetSession, segment: Segment, context: Ta
     const table = tables[copies++];
     if (table === undefined) throw new LifeboatError('ManifestInvalid', `segment ${segment.ordinal} holds more tables than it says`);
     const name = className(table.schema, table.name);
-    const rows = await copyIn(session, item.statement, item.rows, `${doing} into ${name}`, (bytes) => context.progress({ rows: 0, bytes, what: name }));
+    const progress = { told: 0, bytes: 0 };
+    const rows = await copyIn(session, item.statement, item.rows, `${doing} into ${name}`, (bytes) => {
+      progress.bytes += bytes;
+      if (progress.bytes - progress.told < PROGRESS_BYTES) return;
+      context.progress({ rows: 0, bytes: progress.bytes - progress.told, what: name });
+      progress.told = progress.bytes;
+    });
     if (rows !== table.rows) {
       throw new LifeboatError('CountMismatch', `segment ${segment.ordinal} brought ${rows} rows of ${name}, not ${table.rows}`, {
         hint: 'A trigger or a rule of the target keeps rows away, or the backup is damaged: verify it.',
       });
     }
-    context.progress({ rows, bytes: 0, what: name });
+    context.progress({ rows, bytes: progress.bytes - progress.told, what: name });
     total += rows;
   }
-  if (copies !== tables.length) throw new LifeboatError('CountMismatch', `segment ${segment.ordinal} holds ${copies} tables, not ${tables.length}`);
+  if (copies !== tables.length)
+    throw new LifeboatError('CountMismatch', `segment ${segment.ordinal} holds ${copies} tables, not ${tables.length}`);
   await session.write('COMMIT', doing);
   return total;
 }

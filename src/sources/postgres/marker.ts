@@ -84,7 +84,8 @@ export async function claim(session: TargetSession, item: string): Promise<boole
 }
 
 /** One query string is one transaction, and the server ends it even when the client is gone by then. */
-export const onceSql = (item: string, sql: string): string => `/* ${TAG} ${tagOf(item)} */ INSERT INTO ${TABLE} (item) VALUES (${literal(item)}); ${sql}`;
+export const onceSql = (item: string, sql: string): string =>
+  `/* ${TAG} ${tagOf(item)} */ INSERT INTO ${TABLE} (item) VALUES (${literal(item)}); ${sql}`;
 
 export const writeDetailSql = (item: string, detail: string): string =>
   `INSERT INTO ${TABLE} (item, detail) VALUES (${literal(item)}, ${literal(detail)})`;

@@ -37,5 +37,7 @@ SELECT kind, count(*)::float8 AS count, min(name) AS example FROM (
 /** `14 tables (public.a, …), 2 functions (…)`; empty when a restore may go here. */
 export async function occupants(connection: Connection): Promise<string> {
   const found = await connection.rows(Occupant, OCCUPANTS, [], 'looking at what is there');
-  return found.map(({ kind, count, example }) => `${count} ${kind}${count === 1 ? '' : 's'} (${example}${count === 1 ? '' : ', …'})`).join(', ');
+  return found
+    .map(({ kind, count, example }) => `${count} ${kind}${count === 1 ? '' : 's'} (${example}${count === 1 ? '' : ', …'})`)
+    .join(', ');
 }

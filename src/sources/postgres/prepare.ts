@@ -4,6 +4,7 @@ import type { Part, Services, Stage, TaskContext } from '../contract.ts';
 import type { PostgresAddress } from './address.ts';
 import { cleanDatabase } from './clean.ts';
 import { type Connection, versionOf } from './connect.ts';
+import { DetailsSchema } from './dump-facts.ts';
 import { placeOf } from './identity.ts';
 import { claim, createMarkerSql, isDone, readMarker, requireMarker } from './marker.ts';
 import { occupants } from './occupants.ts';
@@ -26,14 +27,14 @@ export const prepareStage = (address: PostgresAddress, services: Services): Stag
   },
   async run(_task, context): Promise<Part> {
     const input = restoreInput(context);
-    if (input.scratch) await createScratch(address, services);
+    const locale = input.scratch ? await createScratch(address, services, DetailsSchema.parse(input.manifest.details).server) : 'target';
     const skipped = await withTarget(address, services, context.budget, async (session) => {
       refuseOlder(session, input);
       await take(session, input);
       await requireMarker(session, input.restore);
       return makeDefinitions(session, context, input);
     });
-    return { segments: [], digests: [], facts: { skipped: { ...skipped } } satisfies Json };
+    return { segments: [], digests: [], facts: { locale, skipped: { ...skipped } } satisfies Json };
   },
 });
 
@@ -74,7 +75,9 @@ async function take(session: TargetSession, input: RestoreInput): Promise<void> 
         hint: 'Restore into another database.',
       });
     }
-    throw new LifeboatError('TargetNotEmpty', `${database} is not empty: ${found}`, { hint: 'Restore into an empty database, or with --overwrite.' });
+    throw new LifeboatError('TargetNotEmpty', `${database} is not empty: ${found}`, {
+      hint: 'Restore into an empty database, or with --overwrite.',
+    });
   }
   if (!ours) await session.write(createMarkerSql(input.restore), 'marking the target');
   await session.write('COMMIT', 'marking the target');

@@ -1,7 +1,7 @@
 import { LifeboatError } from '../../errors.ts';
+import { sqlStateOf } from './errors.ts';
 import { literal } from './sql.ts';
 import { classify, type Statement } from './statement.ts';
-import { sqlStateOf } from './errors.ts';
 import { targetError } from './target-error.ts';
 import type { TargetSession } from './target-session.ts';
 
@@ -18,7 +18,11 @@ export interface Skipped {
 export const nothingSkipped = (): Skipped => ({ settings: 0, access: 0, tablespaces: 0 });
 
 /** A setting as this target takes it; undefined when it does not know it. */
-export function settingFor(session: TargetSession, statement: Extract<Statement, { kind: 'setting' }>, skipped: Skipped): string | undefined {
+export function settingFor(
+  session: TargetSession,
+  statement: Extract<Statement, { kind: 'setting' }>,
+  skipped: Skipped,
+): string | undefined {
   const { name, value, text } = statement;
   // An extension's own settings have a dot and are known once it is loaded.
   if (!session.settings.has(name) && !name.includes('.')) {
@@ -29,7 +33,9 @@ export function settingFor(session: TargetSession, statement: Extract<Statement,
     throw new LifeboatError('Unsupported', 'the script turns standard_conforming_strings off', { hint: 'Run it with psql.' });
   }
   if (name === 'client_encoding' && !/^'?utf-?8'?$/i.test(value)) {
-    throw new LifeboatError('Unsupported', `the script is in encoding ${value}`, { hint: 'Make it again with pg_dump --encoding=UTF8, or run it with psql.' });
+    throw new LifeboatError('Unsupported', `the script is in encoding ${value}`, {
+      hint: 'Make it again with pg_dump --encoding=UTF8, or run it with psql.',
+    });
   }
   if (name === 'default_tablespace') {
     const tablespace = value.replace(/^['"](.*)['"]$/, '$1');

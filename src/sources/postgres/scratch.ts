@@ -2,6 +2,7 @@ import { LifeboatError } from '../../errors.ts';
 import type { Services, Stage } from '../contract.ts';
 import type { PostgresAddress } from './address.ts';
 import { type Connection, withConnection } from './connect.ts';
+import type { ServerFacts } from './dump-facts.ts';
 import { sqlStateOf } from './errors.ts';
 import { identifier, literal } from './sql.ts';
 
@@ -11,31 +12,50 @@ export const SCRATCH_PREFIX = 'lifeboat_drill_';
 /** One of these is on every server; a database cannot be made or dropped from within itself. */
 const MAINTENANCE_DATABASES = ['postgres', 'template1'] as const;
 const DUPLICATE_DATABASE = '42P04';
+/** A locale or a provider that the server does not know: wrong object, invalid value, wrong for the encoding, unknown option, no support. */
+const LOCALE_REFUSED: readonly string[] = ['42809', '22023', '42P17', '42601', '0A000', '42704'];
 
 export const isScratchName = (database: string): boolean => database.startsWith(SCRATCH_PREFIX);
 
 export function refuseUnlessScratch(address: PostgresAddress): void {
   if (isScratchName(address.database)) return;
-  throw new LifeboatError('TargetUnusable', `database "${address.database}" is no scratch database: its name does not begin with ${SCRATCH_PREFIX}`, {
-    hint: 'A drill makes and drops a database of its own; name a server, and leave the database to it.',
+  throw new LifeboatError(
+    'TargetUnusable',
+    `database "${address.database}" is no scratch database: its name does not begin with ${SCRATCH_PREFIX}`,
+    {
+      hint: 'A drill makes and drops a database of its own; name a server, and leave the database to it.',
+    },
+  );
+}
+
+type Locale = Pick<ServerFacts, 'collate' | 'ctype' | 'localeProvider' | 'locale'>;
+
+/**
+ * Makes the scratch database unless it is there, with the locale of the source where this server has it: a generated column may hang
+ * on it, lower() does. Answers whether it has.
+ */
+export async function createScratch(address: PostgresAddress, services: Services, locale: Locale): Promise<'source' | 'server'> {
+  refuseUnlessScratch(address);
+  return onServer(address, services, async (connection) => {
+    const make = `CREATE DATABASE ${identifier(address.database)} TEMPLATE template0 ENCODING 'UTF8'`;
+    try {
+      await connection.run(`${make} ${localeSql(locale, connection.version)}`, 'creating the scratch database');
+      return 'source';
+    } catch (error) {
+      const state = sqlStateOf(error) ?? '';
+      if (state === DUPLICATE_DATABASE) return 'source';
+      if (!LOCALE_REFUSED.includes(state)) throw error;
+    }
+    await connection.run(make, 'creating the scratch database');
+    return 'server';
   });
 }
 
-/** Makes the scratch database unless it is there. */
-export async function createScratch(address: PostgresAddress, services: Services, locale: { readonly collate?: string; readonly ctype?: string } = {}): Promise<void> {
-  refuseUnlessScratch(address);
-  await onServer(address, services, async (connection) => {
-    const make = `CREATE DATABASE ${identifier(address.database)} TEMPLATE template0 ENCODING 'UTF8'`;
-    const wanted = [
-      ...(locale.collate === undefined ? [] : [`LC_COLLATE ${literal(locale.collate)}`]),
-      ...(locale.ctype === undefined ? [] : [`LC_CTYPE ${literal(locale.ctype)}`]),
-    ].join(' ');
-    try {
-      await connection.run(`${make} ${wanted}`, 'creating the scratch database');
-    } catch (error) {
-      if (sqlStateOf(error) !== DUPLICATE_DATABASE) throw error;
-    }
-  });
+function localeSql({ collate, ctype, localeProvider, locale }: Locale, version: number): string {
+  const libc = `LC_COLLATE ${literal(collate)} LC_CTYPE ${literal(ctype)}`;
+  if (version < 150_000 || locale === null) return libc;
+  if (localeProvider === 'i') return `${libc} LOCALE_PROVIDER icu ICU_LOCALE ${literal(locale)}`;
+  return localeProvider === 'b' ? `${libc} LOCALE_PROVIDER builtin BUILTIN_LOCALE ${literal(locale)}` : libc;
 }
 
 /** Drops the scratch database, with the sessions in it; done when it is not there. */
@@ -54,7 +74,11 @@ export const discardStage = (address: PostgresAddress, services: Services): Stag
   },
 });
 
-export async function onServer<Result>(address: PostgresAddress, services: Services, work: (connection: Connection) => Promise<Result>): Promise<Result> {
+export async function onServer<Result>(
+  address: PostgresAddress,
+  services: Services,
+  work: (connection: Connection) => Promise<Result>,
+): Promise<Result> {
   const [first, second] = MAINTENANCE_DATABASES;
   try {
     return await withConnection(address, services, work, { database: first, otherwise: 'TargetProblem' });

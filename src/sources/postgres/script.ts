@@ -44,7 +44,9 @@ function scriptItem(item: Scanned): ScriptItem {
   if (item.kind === 'sql') return { kind: 'sql', text: item.text };
   if (item.kind === 'meta' && !TOLERATED.test(item.text)) {
     const name = item.text.split(/\s/, 1)[0] ?? '';
-    throw new LifeboatError('ArtifactInvalid', `the script uses ${name}, which only psql knows`, { hint: 'Run it with psql -X -v ON_ERROR_STOP=1.' });
+    throw new LifeboatError('ArtifactInvalid', `the script uses ${name}, which only psql knows`, {
+      hint: 'Run it with psql -X -v ON_ERROR_STOP=1.',
+    });
   }
   return item;
 }

@@ -35,7 +35,8 @@ const CLOSE = 0x29;
 
 const isSpace = (byte: number): boolean => byte === 0x20 || (byte >= 0x09 && byte <= 0x0d);
 const isDigit = (byte: number): boolean => byte >= 0x30 && byte <= 0x39;
-const isWordStart = (byte: number): boolean => (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a ? byte < 0x80 : byte === 0x5f || byte >= 0x80;
+const isWordStart = (byte: number): boolean =>
+  (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a ? byte < 0x80 : byte === 0x5f || byte >= 0x80;
 const isWordPart = (byte: number): boolean => isWordStart(byte) || isDigit(byte) || byte === DOLLAR;
 
 type State =
@@ -272,8 +273,10 @@ export function statementScanner(limit = STATEMENT_MAX_BYTES): StatementScanner 
 
   const end = (): Scanned | undefined => {
     if (started && state === 'meta') return finish();
-    if (started) throw new LifeboatError('ArtifactInvalid', 'the script ends inside a statement', { hint: 'The file is cut: get it again.' });
-    if (state === 'comment') throw new LifeboatError('ArtifactInvalid', 'the script ends inside a comment', { hint: 'The file is cut: get it again.' });
+    if (started)
+      throw new LifeboatError('ArtifactInvalid', 'the script ends inside a statement', { hint: 'The file is cut: get it again.' });
+    if (state === 'comment')
+      throw new LifeboatError('ArtifactInvalid', 'the script ends inside a comment', { hint: 'The file is cut: get it again.' });
     return state === 'line-comment' && commentMatched === END_COMMENT.length ? { kind: 'end' } : undefined;
   };
 

@@ -12,13 +12,16 @@ export type Statement =
 
 const NAME = String.raw`(?:"(?:[^"]|"")+"|[\w$\u0080-\uffff]+)`;
 const QUALIFIED = String.raw`${NAME}(?:\.${NAME})*`;
-const pattern = (source: string): RegExp => new RegExp(source.replaceAll('NAMES', `${NAME}(?:\\s*,\\s*${NAME})*`).replaceAll('PATH', QUALIFIED).replaceAll('NAME', NAME), 'isu');
+const pattern = (source: string): RegExp =>
+  new RegExp(source.replaceAll('NAMES', `${NAME}(?:\\s*,\\s*${NAME})*`).replaceAll('PATH', QUALIFIED).replaceAll('NAME', NAME), 'isu');
 
 const SETTING = pattern(String.raw`^SET\s+(?:SESSION\s+|LOCAL\s+)?(?<name>PATH)\s*(?:=|\sTO\s)\s*(?<value>.*)$`);
 const SET_CONFIG = pattern(String.raw`^SELECT\s+(?:pg_catalog\.)?set_config\('(?<name>[\w.]+)',\s*(?<value>'[^']*'),\s*\w+\)$`);
 const TRANSACTION = /^(?:BEGIN|START\s+TRANSACTION|COMMIT|END|ROLLBACK|ABORT|SAVEPOINT|RELEASE|PREPARE\s+TRANSACTION)\b(?!\s*\()/i;
 const TRANSACTION_START = /^(?:BEGIN|START)\b/i;
-const AUTHORIZATION = pattern(String.raw`^(?:SET\s+(?:SESSION\s+AUTHORIZATION|ROLE)\s+(?<role>'[^']*'|NAME)|RESET\s+(?:SESSION\s+AUTHORIZATION|ROLE))$`);
+const AUTHORIZATION = pattern(
+  String.raw`^(?:SET\s+(?:SESSION\s+AUTHORIZATION|ROLE)\s+(?<role>'[^']*'|NAME)|RESET\s+(?:SESSION\s+AUTHORIZATION|ROLE))$`,
+);
 const OWNER = pattern(String.raw`^ALTER\s.*\sOWNER\s+TO\s+(?<role>NAME)$`);
 const DEFAULTS = pattern(String.raw`^ALTER\s+DEFAULT\s+PRIVILEGES\s+(?:FOR\s+(?:ROLE|USER)\s+(?<role>NAMES)\s)?`);
 const GRANT = pattern(
@@ -41,7 +44,8 @@ export function classify(text: string): Statement {
   const access = accessRoles(text);
   if (access !== undefined) return { kind: 'access', text, roles: access };
   const setting = (SETTING.exec(text) ?? SET_CONFIG.exec(text))?.groups;
-  if (setting !== undefined) return { kind: 'setting', text, name: unquoted(setting['name'] ?? ''), value: (setting['value'] ?? '').trim() };
+  if (setting !== undefined)
+    return { kind: 'setting', text, name: unquoted(setting['name'] ?? ''), value: (setting['value'] ?? '').trim() };
   if (TRANSACTION.test(text)) return { kind: 'transaction', text, ends: !TRANSACTION_START.test(text) };
   for (const [expression, key] of [
     [KEY, true],

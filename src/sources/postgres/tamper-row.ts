@@ -35,7 +35,12 @@ export async function changeRow(session: TargetSession, table: TableClass, seed:
 }
 
 /** Deletes a row other than the one at `spared`. */
-export async function deleteRow(session: TargetSession, table: TableClass, seed: number, spared: string | undefined): Promise<Done | undefined> {
+export async function deleteRow(
+  session: TargetSession,
+  table: TableClass,
+  seed: number,
+  spared: string | undefined,
+): Promise<Done | undefined> {
   const row = await chooseRow(session, table, seed + 1, spared);
   if (row === undefined) return undefined;
   return attempt(session, async () => {
@@ -45,7 +50,12 @@ export async function deleteRow(session: TargetSession, table: TableClass, seed:
 }
 
 /** The place of a row: its partition and its ctid, which every row has, with or without a key. */
-async function chooseRow(session: TargetSession, table: TableClass, seed: number, spared: string | undefined): Promise<z.output<typeof Row> | undefined> {
+async function chooseRow(
+  session: TargetSession,
+  table: TableClass,
+  seed: number,
+  spared: string | undefined,
+): Promise<z.output<typeof Row> | undefined> {
   const from = `${table.partitioned ? '' : 'ONLY '}${qualified(table.schema, table.name)}`;
   const others = spared === undefined ? '' : ` WHERE ctid <> ${literal(spared)}::tid`;
   const [counted] = await session.rows(Count, `SELECT count(*)::float8 AS count FROM (SELECT FROM ${from}${others} LIMIT ${ROWS_MAX}) t`);

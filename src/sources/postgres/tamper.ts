@@ -8,7 +8,7 @@ import { readClasses, readTables, type TableClass } from './catalog.ts';
 import { createMarkerSql, readDetail, writeDetailSql } from './marker.ts';
 import { refuseUnlessScratch } from './scratch.ts';
 import { qualified } from './sql.ts';
-import { changeRow, deleteRow, type Done } from './tamper-row.ts';
+import { changeRow, type Done, deleteRow } from './tamper-row.ts';
 import { type TargetSession, withTarget } from './target-session.ts';
 
 /** Its item in the marker: tampering again with the same scratch would undo what was done. */
@@ -16,7 +16,13 @@ const ITEM = 'tampered';
 const TamperingSchema = z.object({ what: z.array(z.string()), classes: z.array(z.string()) });
 
 /** Changes one value of one row and deletes another row, chosen by `seed`, in one transaction that also marks the database. */
-export async function tamperWith(address: PostgresAddress, services: Services, manifest: Manifest, seed: number, budget: Budget): Promise<Tampering> {
+export async function tamperWith(
+  address: PostgresAddress,
+  services: Services,
+  manifest: Manifest,
+  seed: number,
+  budget: Budget,
+): Promise<Tampering> {
   refuseUnlessScratch(address);
   return withTarget(address, services, budget, async (session) => {
     const before = await readDetail(session, ITEM);
@@ -28,17 +34,26 @@ export async function tamperWith(address: PostgresAddress, services: Services, m
     const changed = await first(classes, (table) => changeRow(session, table, seed));
     // Another class when there is one: two failures prove more than one.
     const others = [...classes.filter((table) => table.class !== changed?.table.class), ...classes];
-    const deleted = await first(others, (table) => deleteRow(session, table, seed, table.class === changed?.table.class ? changed.done.ctid : undefined));
+    const deleted = await first(others, (table) =>
+      deleteRow(session, table, seed, table.class === changed?.table.class ? changed.done.ctid : undefined),
+    );
     if (changed === undefined || deleted === undefined) {
-      throw new LifeboatError('TargetProblem', `no row of "${address.database}" can be ${changed === undefined ? 'changed' : 'deleted'} by this user`, {
-        hint: 'Let the drill restore as a superuser, or as a role that may set session_replication_role.',
-      });
+      throw new LifeboatError(
+        'TargetProblem',
+        `no row of "${address.database}" can be ${changed === undefined ? 'changed' : 'deleted'} by this user`,
+        {
+          hint: 'Let the drill restore as a superuser, or as a role that may set session_replication_role.',
+        },
+      );
     }
     const tampering: Tampering = {
       what: [`changed "${changed.done.column}" of one row of ${changed.table.class}`, `deleted one row of ${deleted.table.class}`],
       classes: [...new Set([...touched(changed), ...touched(deleted)])].sort(),
     };
-    await session.write(`${createMarkerSql('a drill tampered with this database')} ${writeDetailSql(ITEM, JSON.stringify(tampering))}`, 'marking the database');
+    await session.write(
+      `${createMarkerSql('a drill tampered with this database')} ${writeDetailSql(ITEM, JSON.stringify(tampering))}`,
+      'marking the database',
+    );
     await session.write('COMMIT', 'tampering');
     return tampering;
   });

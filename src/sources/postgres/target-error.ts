@@ -22,7 +22,10 @@ export const targetError = (error: unknown, address: PostgresAddress, doing: str
   const cause = error instanceof LifeboatError ? error.cause : error;
   const mapped = mapError(cause, { address, doing, otherwise: 'TargetProblem' });
   if (mapped.code === 'PermissionDenied') {
-    return new LifeboatError('PermissionDenied', mapped.message, { hint: 'Restore as the owner of the database, or as a superuser.', cause });
+    return new LifeboatError('PermissionDenied', mapped.message, {
+      hint: 'Restore as the owner of the database, or as a superuser.',
+      cause,
+    });
   }
   if (mapped.code !== 'SourceChanged' && mapped.code !== 'TargetProblem') return mapped;
   return new LifeboatError('RestoreFailed', mapped.message, { hint: HINTS[sqlStateOf(cause) ?? ''] ?? '', cause });

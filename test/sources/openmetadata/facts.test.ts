@@ -60,7 +60,9 @@ describe('what OpenMetadata says of itself', () => {
 
   it('counts entities by table', async () => {
     expect(await facts()).toMatchObject({ 'openmetadata.entities.table_entity': '60' });
-    expect(await after(`DELETE FROM table_entity WHERE id = (SELECT min(id) FROM table_entity)`)).toMatchObject({ 'openmetadata.entities.table_entity': '59' });
+    expect(await after(`DELETE FROM table_entity WHERE id = (SELECT min(id) FROM table_entity)`)).toMatchObject({
+      'openmetadata.entities.table_entity': '59',
+    });
   });
 
   it('counts references to what is not there', async () => {
@@ -80,7 +82,10 @@ describe('what OpenMetadata says of itself', () => {
 
   it('tells whether the key opens the secrets, and never the key', async () => {
     const right = await facts(DEMO_FERNET_KEY);
-    expect(right).toMatchObject({ 'openmetadata.fernet-key': expect.stringMatching(/^[0-9a-f]{12}$/), 'openmetadata.fernet-key-opens-secrets': 'yes' });
+    expect(right).toMatchObject({
+      'openmetadata.fernet-key': expect.stringMatching(/^[0-9a-f]{12}$/),
+      'openmetadata.fernet-key-opens-secrets': 'yes',
+    });
     const wrong = await facts(OTHER_KEY);
     expect(wrong).toMatchObject({ 'openmetadata.fernet-key-opens-secrets': 'no' });
     expect(wrong['openmetadata.fernet-key']).not.toBe(right['openmetadata.fernet-key']);
@@ -91,7 +96,12 @@ describe('what OpenMetadata says of itself', () => {
 });
 
 describe('tableOfType', () => {
-  const columns = new Map(['table_entity', 'database_schema_entity', 'dbservice_entity', 'test_case', 'settings'].map((name) => [name, new Map([['id', name === 'settings' ? 'integer' : 'character varying']])]));
+  const columns = new Map(
+    ['table_entity', 'database_schema_entity', 'dbservice_entity', 'test_case', 'settings'].map((name) => [
+      name,
+      new Map([['id', name === 'settings' ? 'integer' : 'character varying']]),
+    ]),
+  );
   it.each([
     ['table', 'table_entity'],
     ['databaseSchema', 'database_schema_entity'],

@@ -15,7 +15,11 @@ async function* blocks(bytes: Uint8Array, size = 8191): AsyncGenerator<Uint8Arra
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
 const load = (url: string, script: Uint8Array | string, overwrite = false) =>
-  targetOf(url).loadArtifact(blocks(Buffer.from(script as string)), { overwrite, signal: new AbortController().signal, progress: () => {} });
+  targetOf(url).loadArtifact(blocks(Buffer.from(script as string)), {
+    overwrite,
+    signal: new AbortController().signal,
+    progress: () => {},
+  });
 const relations = async (url: string): Promise<string[]> => {
   const client = new Client({ connectionString: url });
   await client.connect();
@@ -79,7 +83,17 @@ describe('loading an artifact', () => {
   it('leaves nothing when the artifact is cut, wherever that is', async () => {
     const url = await database();
     const commit = backup.script.lastIndexOf('COMMIT');
-    const places = [0, 10, 40, 5000, commit - 1, commit, commit + 3, commit + 6, ...Array.from({ length: 8 }, (_, i) => Math.floor((backup.script.length * (i + 1)) / 9))];
+    const places = [
+      0,
+      10,
+      40,
+      5000,
+      commit - 1,
+      commit,
+      commit + 3,
+      commit + 6,
+      ...Array.from({ length: 8 }, (_, i) => Math.floor((backup.script.length * (i + 1)) / 9)),
+    ];
     for (const place of places) {
       await expect(load(url, backup.script.subarray(0, place)), `cut at ${place}`).rejects.toMatchObject({ code: 'ArtifactInvalid' });
       expect(await relations(url), `cut at ${place}`).toEqual([]);
@@ -100,7 +114,10 @@ describe('loading an artifact', () => {
 
   it('takes what a real pg_dump writes', async ({ skip }) => {
     const from = await database();
-    await query(from, `CREATE TABLE t (a int PRIMARY KEY, b text); INSERT INTO t VALUES (1, E'x\\ty'), (2, NULL); CREATE VIEW v AS SELECT * FROM t`);
+    await query(
+      from,
+      `CREATE TABLE t (a int PRIMARY KEY, b text); INSERT INTO t VALUES (1, E'x\\ty'), (2, NULL); CREATE VIEW v AS SELECT * FROM t`,
+    );
     const dumped = spawnSync('pg_dump', ['-d', from], { encoding: 'utf8' });
     if (dumped.status !== 0) skip(`pg_dump cannot dump this server: ${dumped.stderr ?? dumped.error?.message}`);
     const url = await database();
@@ -110,7 +127,13 @@ describe('loading an artifact', () => {
 
   it('refuses what is no whole script, or one that is not one transaction', async () => {
     const url = await database();
-    for (const script of ['CREATE TABLE t (a int);', 'BEGIN; CREATE TABLE t (a int); ROLLBACK;', 'BEGIN; COMMIT; CREATE TABLE t (a int);', 'CREATE TABLE t (a int); COMMIT;', '']) {
+    for (const script of [
+      'CREATE TABLE t (a int);',
+      'BEGIN; CREATE TABLE t (a int); ROLLBACK;',
+      'BEGIN; COMMIT; CREATE TABLE t (a int);',
+      'CREATE TABLE t (a int); COMMIT;',
+      '',
+    ]) {
       await expect(load(url, script), script).rejects.toMatchObject({ code: 'ArtifactInvalid' });
     }
     await expect(load(url, 'BEGIN; SET standard_conforming_strings = off; COMMIT;')).rejects.toMatchObject({ code: 'Unsupported' });
@@ -124,7 +147,9 @@ describe('loading an artifact', () => {
       code: 'RestoreFailed',
       message: expect.stringContaining('CREATE TABLE u (a nothing)'),
     });
-    await expect(load(url, 'BEGIN; CREATE TABLE t (a int);\nCOPY t FROM stdin;\n1\nx\n\\.\nCOMMIT;')).rejects.toMatchObject({ code: 'RestoreFailed' });
+    await expect(load(url, 'BEGIN; CREATE TABLE t (a int);\nCOPY t FROM stdin;\n1\nx\n\\.\nCOMMIT;')).rejects.toMatchObject({
+      code: 'RestoreFailed',
+    });
     expect(await relations(url)).toEqual([]);
   });
 

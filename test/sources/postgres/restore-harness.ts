@@ -2,8 +2,8 @@ import { compareDigests, sumDigests } from '../../../src/backup/digest.ts';
 import { parseBackupId } from '../../../src/backup/id.ts';
 import type { Check, ClassDigest, Json, Manifest, Receipt, Segment } from '../../../src/backup/types.ts';
 import type { Budget, Cursor, SegmentSource, Stage, StageContext, StageInput, Target, TaskContext } from '../../../src/sources/contract.ts';
-import { inspectDatabase } from '../../../src/sources/postgres/inspect.ts';
 import { withConnection } from '../../../src/sources/postgres/connect.ts';
+import { inspectDatabase } from '../../../src/sources/postgres/inspect.ts';
 import { postgresTarget } from '../../../src/sources/postgres/target.ts';
 import { addressOf, type Collected, collector, type DumpOptions, dumpDatabase, forever, services } from './harness.ts';
 
@@ -81,7 +81,8 @@ export async function runStage(stage: Stage, backup: Backup, options: RestoreOpt
   const byTask: Receipt[][] = tasks.map(() => []);
   const queue = [...tasks.entries()];
   const lane = async (): Promise<void> => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) byTask[next[0]] = await runTask(stage, next[1], next[0], backup, options);
+    for (let next = queue.shift(); next !== undefined; next = queue.shift())
+      byTask[next[0]] = await runTask(stage, next[1], next[0], backup, options);
   };
   await Promise.all(Array.from({ length: options.parallel ?? 2 }, lane));
   return byTask.flat();
@@ -133,7 +134,9 @@ export interface Audited {
 export async function audit(url: string, backup: Backup, options: RestoreOptions = {}): Promise<Audited> {
   const receipts = await runStage(targetOf(url).audit, backup, options);
   const digests = sumDigests(receipts.flatMap((receipt) => receipt.digests));
-  const checks = receipts.flatMap((receipt) => (receipt.facts === undefined ? [] : (receipt.facts as unknown as { checks: Check[] }).checks));
+  const checks = receipts.flatMap((receipt) =>
+    receipt.facts === undefined ? [] : (receipt.facts as unknown as { checks: Check[] }).checks,
+  );
   const compared = compareDigests(backup.manifest.digests, digests);
   const failed = [...new Set(compared.filter((check) => !check.ok).map((check) => check.class ?? check.name))].sort();
   return { digests, checks, failed };

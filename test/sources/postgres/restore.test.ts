@@ -93,16 +93,23 @@ describe('a restore', () => {
   it('applies owners and grants where the roles are, and counts those that are not', async () => {
     const from = await database();
     const [present, absent] = [`present_${nameOf(from)}`, `absent_${nameOf(from)}`];
-    await query(from, `CREATE ROLE ${present}; CREATE ROLE ${absent};
+    await query(
+      from,
+      `CREATE ROLE ${present}; CREATE ROLE ${absent};
       CREATE TABLE t (a int); ALTER TABLE t OWNER TO ${present}; GRANT SELECT ON t TO ${absent}; GRANT INSERT (a) ON t TO PUBLIC;
-      CREATE TABLE u (a int); ALTER TABLE u OWNER TO ${absent}; ALTER DEFAULT PRIVILEGES FOR ROLE ${absent} GRANT SELECT ON TABLES TO ${present};`);
+      CREATE TABLE u (a int); ALTER TABLE u OWNER TO ${absent}; ALTER DEFAULT PRIVILEGES FOR ROLE ${absent} GRANT SELECT ON TABLES TO ${present};`,
+    );
     const whole = await backUp(from);
     await query(from, `DROP TABLE t, u; DROP OWNED BY ${absent}; DROP ROLE ${absent}`);
     const target = await database();
     const done = await restore(target, whole);
-    const skipped = [...done.values()].flat().map((receipt) => (receipt.facts as { skipped?: { access: number } } | undefined)?.skipped?.access ?? 0);
+    const skipped = [...done.values()]
+      .flat()
+      .map((receipt) => (receipt.facts as { skipped?: { access: number } } | undefined)?.skipped?.access ?? 0);
     expect(skipped.reduce((sum, access) => sum + access)).toBe(3);
-    expect(await rows(target, `SELECT relname, pg_get_userbyid(relowner) AS owner FROM pg_class WHERE relname IN ('t', 'u') ORDER BY 1`)).toEqual([
+    expect(
+      await rows(target, `SELECT relname, pg_get_userbyid(relowner) AS owner FROM pg_class WHERE relname IN ('t', 'u') ORDER BY 1`),
+    ).toEqual([
       { relname: 't', owner: present },
       { relname: 'u', owner: 'postgres' },
     ]);
@@ -148,7 +155,8 @@ describe('a restore that is interrupted', () => {
     const wrong: SegmentSource = {
       async *read(segment) {
         yield* small.read.read(segment);
-        if (JSON.stringify(segment.context).includes('"data"')) throw new LifeboatError('SegmentMismatch', `segment ${segment.key} has another sha256`);
+        if (JSON.stringify(segment.context).includes('"data"'))
+          throw new LifeboatError('SegmentMismatch', `segment ${segment.key} has another sha256`);
       },
     };
     await expect(restore(target, small, { read: wrong, parallel: 1 })).rejects.toMatchObject({ code: 'SegmentMismatch' });
@@ -163,14 +171,23 @@ describe('a restore that is interrupted', () => {
       async *read(segment) {
         const parts: Uint8Array[] = [];
         for await (const block of small.read.read(segment)) parts.push(block);
-        yield Buffer.from(Buffer.concat(parts).toString('latin1').replace(/^7\txx*\n/m, ''), 'latin1');
+        yield Buffer.from(
+          Buffer.concat(parts)
+            .toString('latin1')
+            .replace(/^7\txx*\n/m, ''),
+          'latin1',
+        );
       },
     };
-    await expect(restore(target, small, { read: short })).rejects.toMatchObject({ code: 'CountMismatch', message: expect.stringContaining('public.a') });
+    await expect(restore(target, small, { read: short })).rejects.toMatchObject({
+      code: 'CountMismatch',
+      message: expect.stringContaining('public.a'),
+    });
   }, 30_000);
 
   it('leaves a long statement to the server and finds it again', async () => {
-    const from = await database(`CREATE FUNCTION slow(i int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM pg_sleep(0.4); RETURN i; END $$;
+    const from =
+      await database(`CREATE FUNCTION slow(i int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM pg_sleep(0.4); RETURN i; END $$;
       CREATE TABLE t (a int);`);
     await query(from, `CREATE INDEX t_slow ON t (public.slow(a)); ALTER TABLE t DISABLE TRIGGER ALL; INSERT INTO t VALUES (1), (2), (3)`);
     const whole = await backUp(from);
@@ -186,7 +203,9 @@ describe('a restore that is interrupted', () => {
     const receipts = await runStage(indexes, whole, { budget: brief });
     expect(receipts.filter((receipt) => receipt.next?.afterSeconds !== undefined).length).toBeGreaterThan(0);
     expect(waits).toBeGreaterThan(2);
-    expect(await rows(target, `SELECT count(*)::int AS n FROM pg_index WHERE indexrelid = 't_slow'::regclass AND indisvalid`)).toEqual([{ n: 1 }]);
+    expect(await rows(target, `SELECT count(*)::int AS n FROM pg_index WHERE indexrelid = 't_slow'::regclass AND indisvalid`)).toEqual([
+      { n: 1 },
+    ]);
     await restore(target, whole, { only: ['finish-indexes', 'finish-constraints', 'finish-views', 'finish-marker'] });
     await expectWhole(target, whole);
   }, 30_000);
@@ -194,7 +213,9 @@ describe('a restore that is interrupted', () => {
 
 describe('a target', () => {
   it('that is not empty is refused with what is there', async () => {
-    const target = await database('CREATE TABLE precious (a int); CREATE TABLE more (a int); CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$');
+    const target = await database(
+      'CREATE TABLE precious (a int); CREATE TABLE more (a int); CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$',
+    );
     await expect(restore(target, small)).rejects.toMatchObject({
       code: 'TargetNotEmpty',
       message: expect.stringContaining('2 tables (public.more, …), 1 function (public.f)'),
@@ -204,7 +225,8 @@ describe('a target', () => {
   });
 
   it('is cleaned when it is to be overwritten', async () => {
-    const target = await database(`CREATE EXTENSION pg_trgm; CREATE SCHEMA other; CREATE TYPE other.e AS ENUM ('a'); CREATE TABLE other.t (a other.e);
+    const target =
+      await database(`CREATE EXTENSION pg_trgm; CREATE SCHEMA other; CREATE TYPE other.e AS ENUM ('a'); CREATE TABLE other.t (a other.e);
       CREATE TABLE a (x int); CREATE VIEW v AS SELECT * FROM a; CREATE SEQUENCE s; SELECT lo_create(4711); CREATE PUBLICATION p;
       CREATE FUNCTION t() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN END $$; CREATE EVENT TRIGGER et ON ddl_command_start EXECUTE FUNCTION t()`);
     await restore(target, small, { overwrite: true });
@@ -245,7 +267,10 @@ describe('a target', () => {
 
   it('that is older than the source is refused', async () => {
     const newer = { ...small, manifest: { ...small.manifest, source: { ...small.manifest.source, version: '99.1' } } };
-    await expect(restore(await database(), newer)).rejects.toMatchObject({ code: 'TargetTooOld', message: expect.stringContaining('PostgreSQL 99') });
+    await expect(restore(await database(), newer)).rejects.toMatchObject({
+      code: 'TargetTooOld',
+      message: expect.stringContaining('PostgreSQL 99'),
+    });
   });
 
   it('that is not there is named', async () => {

@@ -56,7 +56,8 @@ describe('readScript', () => {
   });
 
   it('reads COPY data', async () => {
-    const script = 'COPY "t" (a, b) FROM stdin;\n1\t\\\\.\n\\N\t\\.x\n\n\\.\nSELECT 1;\nCOPY e FROM STDIN WITH (FORMAT csv);\n\\.\r\nSELECT 2;';
+    const script =
+      'COPY "t" (a, b) FROM stdin;\n1\t\\\\.\n\\N\t\\.x\n\n\\.\nSELECT 1;\nCOPY e FROM STDIN WITH (FORMAT csv);\n\\.\r\nSELECT 2;';
     expect(await read(script)).toEqual([
       { copy: 'COPY "t" (a, b) FROM stdin', rows: '1\t\\\\.\n\\N\t\\.x\n\n' },
       { sql: 'SELECT 1' },
@@ -78,7 +79,10 @@ describe('readScript', () => {
       { meta: '\\unrestrict aB3' },
     ]);
     for (const command of ['\\connect other', '\\! rm -rf x', '\\i file', '\\set ON_ERROR_STOP off']) {
-      await expect(read(`${command}\n`)).rejects.toMatchObject({ code: 'ArtifactInvalid', message: expect.stringContaining(command.split(' ')[0] ?? '') });
+      await expect(read(`${command}\n`)).rejects.toMatchObject({
+        code: 'ArtifactInvalid',
+        message: expect.stringContaining(command.split(' ')[0] ?? ''),
+      });
     }
     await expect(read('SELECT 1 \\gexec\n')).rejects.toMatchObject({ code: 'ArtifactInvalid' });
   });
@@ -90,7 +94,16 @@ describe('readScript', () => {
   });
 
   it('refuses a script that ends too early, and one that is not UTF-8', async () => {
-    for (const cut of ['SELECT 1', "SELECT ';", 'SELECT $a$;', '/* ', 'COPY t FROM stdin;', 'COPY t FROM stdin;\n', 'COPY t FROM stdin;\n1\n\\', 'COPY t FROM stdin;\n1\n']) {
+    for (const cut of [
+      'SELECT 1',
+      "SELECT ';",
+      'SELECT $a$;',
+      '/* ',
+      'COPY t FROM stdin;',
+      'COPY t FROM stdin;\n',
+      'COPY t FROM stdin;\n1\n\\',
+      'COPY t FROM stdin;\n1\n',
+    ]) {
       await expect(read(cut)).rejects.toMatchObject({ code: 'ArtifactInvalid' });
     }
     await expect(read(Buffer.from("SELECT '\xff';", 'latin1'))).rejects.toMatchObject({ code: 'ArtifactInvalid' });
@@ -122,7 +135,9 @@ describe('readScript', () => {
       .filter((line) => !/^\\\.\r?$/.test(line));
     const item = fc.oneof(
       fc.constantFrom(...STATEMENTS).map((sql): Seen => ({ sql })),
-      fc.array(row, { maxLength: 8 }).map((rows): Seen => ({ copy: 'COPY x (a) FROM stdin', rows: rows.map((line) => `${line}\n`).join('') })),
+      fc
+        .array(row, { maxLength: 8 })
+        .map((rows): Seen => ({ copy: 'COPY x (a) FROM stdin', rows: rows.map((line) => `${line}\n`).join('') })),
     );
     await fc.assert(
       fc.asyncProperty(fc.array(item, { maxLength: 6 }), fc.array(fc.nat(400), { maxLength: 30 }), async (items, cuts) => {

@@ -75,14 +75,17 @@ describe('a scratch database', () => {
 });
 
 describe('tampering', () => {
-  it.each(Array.from({ length: 24 }, (_, i) => i * 7919))('with seed %i is found by the audit, in exactly the classes that it says', async (seed) => {
-    const url = await copyOf(restored);
-    const tampering = await targetOf(url).tamper(backup.manifest, seed, forever);
-    expect(tampering.what).toHaveLength(2);
-    expect(tampering.classes.length).toBeGreaterThanOrEqual(2);
-    expect((await audit(url, backup)).failed).toEqual(tampering.classes);
-    await runStage(targetOf(url).discard, backup);
-  });
+  it.each(Array.from({ length: 24 }, (_, i) => i * 7919))(
+    'with seed %i is found by the audit, in exactly the classes that it says',
+    async (seed) => {
+      const url = await copyOf(restored);
+      const tampering = await targetOf(url).tamper(backup.manifest, seed, forever);
+      expect(tampering.what).toHaveLength(2);
+      expect(tampering.classes.length).toBeGreaterThanOrEqual(2);
+      expect((await audit(url, backup)).failed).toEqual(tampering.classes);
+      await runStage(targetOf(url).discard, backup);
+    },
+  );
 
   it('is done once, however often it is asked for', async () => {
     const url = await copyOf(restored);
@@ -154,7 +157,9 @@ describe('the audit', () => {
       'postgres.indexes',
     ]);
     expect((await broken('DROP TRIGGER note_order ON edge.orders')).checks).toEqual(['postgres.triggers']);
-    expect((await broken('REFRESH MATERIALIZED VIEW edge.a_region_of_many WITH NO DATA')).checks).toEqual(['materialized views not filled']);
+    expect((await broken('REFRESH MATERIALIZED VIEW edge.a_region_of_many WITH NO DATA')).checks).toEqual([
+      'materialized views not filled',
+    ]);
   });
 
   it('sees a table that is too many and one that is too few', async () => {
