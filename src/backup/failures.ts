@@ -41,6 +41,9 @@ const NestedCauseSchema = z.object({ Error: z.string().optional(), Cause: z.stri
 /** What a Map says of a child that failed: nothing. */
 const NAMELESS = new Set(['States.ExceedToleratedFailureThreshold', 'States.TaskFailed', '']);
 
+/** What AWS and the local pool call a function that ended without an answer. */
+const KILLED = new Set(['Lambda.Unknown', 'Runtime.ExitError', 'Sandbox.Timedout', 'States.Timeout']);
+
 /** Errors that follow from another one. */
 const SECONDARY = new Set(['InstantLost', 'AbortError']);
 
@@ -59,6 +62,7 @@ export const failureOfCaught = (caught: unknown): Failure => {
   if (!output.success) return { step: '', code: 'BackupFailed', message: 'it failed, and nothing says why', hint: '' };
   const { Error: name, Cause: cause } = output.data;
   const parsed = parseJson(cause);
+  if (KILLED.has(name)) return killed(name, cause);
   const lambda = LambdaCauseSchema.safeParse(parsed);
   if (lambda.success) return splitHint(lambda.data.errorType, lambda.data.errorMessage);
   const nested = NestedCauseSchema.safeParse(parsed);
@@ -66,6 +70,13 @@ export const failureOfCaught = (caught: unknown): Failure => {
     return failureOfCaught({ Error: nested.data.Error, Cause: nested.data.Cause ?? '' });
   return splitHint(name, cause);
 };
+
+const killed = (name: string, cause: string): Failure => ({
+  step: '',
+  code: 'FunctionKilled',
+  message: `a function ended without an answer, again and again (${name})${cause === '' ? '' : `: ${cause}`}`,
+  hint: 'It was killed, or ran out of memory or time; its log says more.',
+});
 
 const splitHint = (code: string, text: string): Failure => {
   const [message = '', hint = ''] = text.split(HINT);

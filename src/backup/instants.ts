@@ -81,13 +81,28 @@ export const releaseInstant = async (runtime: Runtime, source: string, backup: B
   await createJson(runtime.control, releasedKey(source, backup), { releasedAt: runtime.now().toISOString() });
 };
 
-/** Waits for the first token; false when the budget ran out. */
+/** Waits for the first token; false when the budget ran out. Fails with InstantLost when there will be none. */
 export const awaitInstant = async (runtime: Runtime, source: string, backup: BackupId, budget: Budget): Promise<boolean> => {
+  const found = await waitForInstant(runtime, source, backup, budget);
+  if (found === 'released')
+    throw new LifeboatError('InstantLost', `the instant of backup ${backup} was released before it was opened`, {
+      hint: 'Start a new backup.',
+    });
+  return found === 'published';
+};
+
+const waitForInstant = async (
+  runtime: Runtime,
+  source: string,
+  backup: BackupId,
+  budget: Budget,
+): Promise<'published' | 'released' | 'spent'> => {
   while (budget.remaining() > 0) {
-    if ((await readRecords(runtime, source, backup)).newest.length > 0) return true;
+    if ((await readRecords(runtime, source, backup)).newest.length > 0) return 'published';
+    if (await isReleased(runtime, source, backup)) return 'released';
     await runtime.sleep(Math.min(POLL_FIRST_MS, Math.max(0, budget.remaining())), budget.signal);
   }
-  return false;
+  return 'spent';
 };
 
 export interface HoldInput {
@@ -108,22 +123,32 @@ export const holdInstant = async (
   budget: Budget,
 ): Promise<boolean> => {
   const { source, backup, lane } = input;
-  if (lane === 1 && !(await awaitInstant(runtime, source, backup, budget))) return isReleased(runtime, source, backup);
+  if (lane === 1) {
+    const found = await waitForInstant(runtime, source, backup, budget);
+    if (found !== 'published') return found === 'released';
+  }
   const startedAt = runtime.now().getTime();
   const total = budget.remaining();
   const letGo = new AbortController();
   let released = false;
+  const isOver = async (now: number): Promise<boolean> => {
+    released = await isReleased(runtime, source, backup);
+    if (released) return true;
+    const records = await readRecords(runtime, source, backup);
+    return now - startedAt >= total * shareOf(records, input, startedAt) || now - records.since > INSTANT_MAX_MS;
+  };
   const watch = async (): Promise<void> => {
     while (!letGo.signal.aborted) {
-      if (await isReleased(runtime, source, backup)) released = true;
       const now = runtime.now().getTime();
-      const records = await readRecords(runtime, source, backup);
-      const spent = now - startedAt >= total * shareOf(records, input, startedAt);
-      if (released || spent || now - records.since > INSTANT_MAX_MS) letGo.abort();
+      if (await isOver(now).catch(goOnIfRetryable)) letGo.abort();
       else await runtime.sleep(pollAfter(now - startedAt, total), letGo.signal).catch(() => {});
     }
   };
-  const watching = watch().catch((error: unknown) => letGo.abort(error));
+  let failure: { readonly error: unknown } | undefined;
+  const watching = watch().catch((error: unknown) => {
+    failure = { error };
+    letGo.abort();
+  });
   try {
     await hold(
       {
@@ -147,7 +172,14 @@ export const holdInstant = async (
     letGo.abort();
     await watching;
   }
+  if (failure !== undefined) throw failure.error;
   return released || isReleased(runtime, source, backup);
+};
+
+/** Letting go of the instant because a store hiccuped would lose a backup for nothing. */
+const goOnIfRetryable = (error: unknown): false => {
+  if (error instanceof LifeboatError && error.retryable) return false;
+  throw error;
 };
 
 const pollAfter = (elapsed: number, total: number): number => Math.min(Math.max(POLL_FIRST_MS, elapsed * POLL_SHARE), POLL_MS, total / 20);

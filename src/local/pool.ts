@@ -68,11 +68,15 @@ export const openPool = async ({ environment, report, timeoutOf }: PoolOptions):
     child.send({ type: 'world', raw: environmentFile(environment), name: environment.name, root: environment.root });
     const worker: Worker = { child, stderr: () => kept, step: undefined, doomed: false };
     workers.add(worker);
+    // A process may end while nobody uses it, too. What it is sent then fails with its exit.
+    child.once('exit', () => drop(worker));
+    child.on('error', () => {});
     return worker;
   };
 
   const take = async (): Promise<Worker> => {
     for (;;) {
+      if (closed) throw new LifeboatError('ExecutionAborted', 'the functions were ended');
       const ready = idle.pop();
       if (ready !== undefined) return ready;
       if (workers.size < WORKERS_MAX) return start();
@@ -82,29 +86,26 @@ export const openPool = async ({ environment, report, timeoutOf }: PoolOptions):
 
   const drop = (worker: Worker): void => {
     workers.delete(worker);
+    if (idle.includes(worker)) idle.splice(idle.indexOf(worker), 1);
     waiting.shift()?.();
   };
 
   const giveBack = (worker: Worker): void => {
     worker.step = undefined;
+    if (worker.doomed || hasEnded(worker)) return;
     idle.push(worker);
     waiting.shift()?.();
   };
 
   return {
     async invoke(step, payload) {
-      if (closed) throw new LifeboatError('ExecutionAborted', 'the functions were ended');
       const worker = await take();
       worker.step = step;
       const timeoutMs = timeoutOf?.(step) ?? FUNCTION_TIMEOUT_MS;
       try {
-        const answer = await ask(worker, { type: 'invoke', id: randomUUID(), step, payload, timeoutMs }, report);
+        return await ask(worker, { type: 'invoke', id: randomUUID(), step, payload, timeoutMs }, report);
+      } finally {
         giveBack(worker);
-        return answer;
-      } catch (error) {
-        if (!worker.doomed && worker.child.exitCode === null && worker.child.signalCode === null) giveBack(worker);
-        else drop(worker);
-        throw error;
       }
     },
     kill(step) {
@@ -121,6 +122,8 @@ export const openPool = async ({ environment, report, timeoutOf }: PoolOptions):
   };
 };
 
+const hasEnded = ({ child }: Worker): boolean => child.exitCode !== null || child.signalCode !== null;
+
 const doom = (worker: Worker): void => {
   worker.doomed = true;
   worker.child.kill('SIGKILL');
@@ -132,11 +135,11 @@ const compileCache = (): { NODE_COMPILE_CACHE?: string } => {
   return folder === undefined ? {} : { NODE_COMPILE_CACHE: dirname(folder) };
 };
 
-const ended = ({ child }: Worker): Promise<void> =>
+const ended = (worker: Worker): Promise<void> =>
   new Promise((resolve) => {
-    if (child.exitCode !== null || child.signalCode !== null) return resolve();
-    child.once('exit', () => resolve());
-    child.kill('SIGKILL');
+    if (hasEnded(worker)) return resolve();
+    worker.child.once('exit', () => resolve());
+    doom(worker);
   });
 
 interface Invocation {
@@ -160,7 +163,7 @@ const ask = (worker: Worker, invocation: Invocation, report: Report): Promise<Js
       child.off('exit', onExit);
       how();
     };
-    const onExit = (code: number | null, signal: string | null): void => {
+    const onExit = (code: number | null = child.exitCode, signal: string | null = child.signalCode): void => {
       const why = worker.stderr().trim();
       const message = `function ${invocation.step} ended (${signal ?? `exit code ${code}`})${why === '' ? '' : `: ${why}`}`;
       settle(() => reject(new LifeboatError('FunctionKilled', message)));
@@ -172,5 +175,8 @@ const ask = (worker: Worker, invocation: Invocation, report: Report): Promise<Js
     };
     child.on('message', onMessage);
     child.once('exit', onExit);
-    child.send(invocation);
+    child.send(invocation, (error) => {
+      // Its exit is about to be told; if it was before, nobody else tells.
+      if (error !== null && hasEnded(worker)) onExit();
+    });
   });

@@ -92,10 +92,10 @@ describe('show', () => {
   it('tells of one backup in a block', async () => {
     const { code, out } = await lifeboat(['show', 'latest', '--source', 'catalog', ...at]);
     expect(code).toBe(0);
-    expect(out).toContain(`backup ${LATER_ID} of catalog\n    proof:                 never drilled\n`);
+    expect(out).toContain(`backup ${LATER_ID} of catalog\n    proof:          never drilled\n`);
     expect(out).toMatch(/ point in time: +2026-11-21T01:30:00\.000Z, 10 hours ago \(snapshot\)$/m);
     expect(out).toMatch(/ not included: +2 large objects$/m);
-    expect(out).toMatch(/ openmetadata\.version: +1\.13\.4$/m);
+    expect(out).toMatch(/^ {4}openmetadata\.version +1\.13\.4$/m);
     expect(out).toMatch(/^ {4}public\.tag_usage +1,240 +[0-9a-f]{32}$/m);
   });
 

@@ -54,14 +54,18 @@ const render = (entry: SoundEntry, { io, style }: Call): string => {
     ['restore with', manifest.artifact.restoreWith],
     ['made by', manifest.tool],
     ['timings', timings(entry)],
-    ...manifest.assertions.map(({ name, value }): [string, string] => [name, value]),
   ]);
   const classes = table(
     ['CLASS', 'ROWS', 'DIGEST'],
     manifest.digests.map(({ name, rows, digest }) => [name, count(rows), digest]),
     { right: [1] },
   );
-  return `${style.bold(`backup ${entry.backup} of ${entry.source}`)}\n${facts}\n\n${indented(classes)}`;
+  const assertions = table(
+    ['ASSERTION', 'VALUE'],
+    manifest.assertions.map(({ name, value }) => [name, value]),
+  );
+  const tables = [classes, ...(manifest.assertions.length === 0 ? [] : [assertions])];
+  return [style.bold(`backup ${entry.backup} of ${entry.source}`), facts, ...tables.map((lines) => `\n${indented(lines)}`)].join('\n');
 };
 
 const notIncluded = ({ manifest }: SoundEntry): string => {

@@ -120,14 +120,15 @@ export const readTables = async (connection: Connection, oids?: readonly number[
   });
 };
 
-const PARTITIONED = `
-SELECT n.nspname AS schema, c.relname AS name,
+/** Partitioned tables, and the unlogged tables of a standby, where nobody can read them: restored, they are there and empty. */
+const WITHOUT_ROWS = `
+SELECT n.nspname AS schema, c.relname AS name, c.relkind = 'p' AS partitioned,
        coalesce((SELECT json_agg(attname ORDER BY attnum) FILTER (WHERE attgenerated = '') FROM pg_attribute
                   WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped), '[]') AS columns,
        coalesce((SELECT json_agg(attname ORDER BY attnum) FILTER (WHERE attgenerated <> '') FROM pg_attribute
                   WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped), '[]') AS generated
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
- WHERE c.relkind = 'p' AND NOT c.relispartition AND ${OF_USERS}
+ WHERE (c.relkind = 'p' OR (c.relkind = 'r' AND c.relpersistence = 'u' AND pg_is_in_recovery())) AND NOT c.relispartition AND ${OF_USERS}
    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
  ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"`;
 
@@ -142,15 +143,17 @@ export interface TableClass {
   readonly condition: string;
 }
 
-/** Every class that `tables` belong to, and the partitioned tables that have no partition yet, which are empty. */
+const RowlessSchema = Row.pick({ schema: true, name: true, partitioned: true, columns: true, generated: true });
+
+/** Every class that `tables` belong to, and those that have no relation with rows, which are empty. */
 export const readClasses = async (connection: Connection, tables: readonly Table[]): Promise<TableClass[]> => {
   const classes = new Map<string, TableClass>();
   for (const { class: name, root, columns, generated, condition } of tables) {
     classes.set(name, { class: name, ...root, columns, generated, condition });
   }
-  for (const row of await connection.rows(Row.pick({ schema: true, name: true, columns: true, generated: true }), PARTITIONED)) {
+  for (const row of await connection.rows(RowlessSchema, WITHOUT_ROWS)) {
     const name = className(row.schema, row.name);
-    if (!classes.has(name)) classes.set(name, { class: name, ...row, partitioned: true, condition: '' });
+    if (!classes.has(name)) classes.set(name, { class: name, ...row, condition: '' });
   }
   return [...classes.values()].sort((a, b) => (a.class < b.class ? -1 : 1));
 };

@@ -15,7 +15,7 @@ const query = async (sql: string): Promise<readonly unknown[]> => (await client.
 const facts = async (fernetKey?: string): Promise<Record<string, string>> =>
   Object.fromEntries((await collectFacts(query, fernetKey === undefined ? {} : { fernetKey })).map(({ name, value }) => [name, value]));
 /** What the facts become when `sql` has run; undone afterwards. */
-const after = async (sql: string): Promise<Record<string, string>> => {
+const factsAfter = async (sql: string): Promise<Record<string, string>> => {
   await client.query('BEGIN');
   try {
     await client.query(sql);
@@ -49,25 +49,27 @@ describe('what OpenMetadata says of itself', () => {
 
   it('has the newest version, not the last one in the order of text', async () => {
     expect((await facts())['openmetadata.version']).toBe('1.13.4');
-    expect(await after(`DELETE FROM server_change_log WHERE version LIKE '1.13%'`)).toMatchObject({ 'openmetadata.version': '1.12.0' });
+    expect(await factsAfter(`DELETE FROM server_change_log WHERE version LIKE '1.13%'`)).toMatchObject({
+      'openmetadata.version': '1.12.0',
+    });
   });
 
   it('notices a changed set of migrations', async () => {
     const before = (await facts())['openmetadata.migrations'];
-    const changed = await after(`UPDATE server_change_log SET checksum = 'x' WHERE version = '1.9.0'`);
+    const changed = await factsAfter(`UPDATE server_change_log SET checksum = 'x' WHERE version = '1.9.0'`);
     expect(changed['openmetadata.migrations']).not.toBe(before);
   });
 
   it('counts entities by table', async () => {
     expect(await facts()).toMatchObject({ 'openmetadata.entities.table_entity': '60' });
-    expect(await after(`DELETE FROM table_entity WHERE id = (SELECT min(id) FROM table_entity)`)).toMatchObject({
+    expect(await factsAfter(`DELETE FROM table_entity WHERE id = (SELECT min(id) FROM table_entity)`)).toMatchObject({
       'openmetadata.entities.table_entity': '59',
     });
   });
 
   it('counts references to what is not there', async () => {
     const whole = await facts();
-    const cut = await after('DELETE FROM table_entity; DELETE FROM tag; DELETE FROM user_entity');
+    const cut = await factsAfter('DELETE FROM table_entity; DELETE FROM tag; DELETE FROM user_entity');
     for (const name of ['relationships-without-entity', 'labels-without-tag', 'extensions-without-entity']) {
       expect(whole[`openmetadata.${name}`]).toBeDefined();
       expect(cut[`openmetadata.${name}`], name).not.toBe(whole[`openmetadata.${name}`]);
@@ -77,7 +79,7 @@ describe('what OpenMetadata says of itself', () => {
 
   it('has the time of the newest change', async () => {
     expect((await facts())['openmetadata.newest-change-event']).toMatch(/^\d{13}$/);
-    expect(await after('DELETE FROM change_event')).toMatchObject({ 'openmetadata.newest-change-event': 'none' });
+    expect(await factsAfter('DELETE FROM change_event')).toMatchObject({ 'openmetadata.newest-change-event': 'none' });
   });
 
   it('tells whether the key opens the secrets, and never the key', async () => {
