@@ -53,7 +53,9 @@ export const reasonOf = async (runtime: Runtime, source: string, run: string, ca
   if (!NAMELESS.has(reason.code) && !SECONDARY.has(reason.code)) return reason;
   const recorded = await readFailures(runtime, source, run);
   const first = recorded.find(({ code }) => !SECONDARY.has(code) && !(isErrorCode(code) && isRetryable(code)));
-  return first ?? recorded.at(-1) ?? reason;
+  const named = first ?? recorded.at(-1);
+  if (named !== undefined || !NAMELESS.has(reason.code)) return named ?? reason;
+  return killed(reason.code, reason.message);
 };
 
 /** Reads the `{Error, Cause}` of a Catch, also of a nested execution. */

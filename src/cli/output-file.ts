@@ -1,11 +1,10 @@
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, type WriteStream } from 'node:fs';
 import { access, link, mkdir, open, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import type { Writable } from 'node:stream';
 import { LifeboatError } from '../errors.ts';
 
 export interface Output {
-  readonly stream: Writable;
+  readonly stream: WriteStream;
   /** Makes the file durable and gives it its name. Fails with Usage when the name was taken meanwhile. */
   publish(): Promise<void>;
   /** Removes what was not published. */

@@ -91,7 +91,7 @@ const machineNamed = (name: string): MachineName => {
 };
 
 /** `${DumpTask}` is the function's ARN on AWS, and here the file's name: dump-task. */
-const definitionOf = async (machine: MachineName): Promise<unknown> => {
+export const definitionOf = async (machine: MachineName): Promise<unknown> => {
   const text = await readFile(new URL(`../../state-machines/${machine}.asl.json`, import.meta.url), 'utf8');
   return JSON.parse(
     text.replace(/\$\{(\w+)\}/g, (_, name: string) => {

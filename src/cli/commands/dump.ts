@@ -1,4 +1,7 @@
 import { once } from 'node:events';
+import type { Duplex, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import zlib from 'node:zlib';
 import { UsageError } from '../arguments.ts';
 import { type Call, type Command, text } from '../command.ts';
 import type { DumpResult } from '../engine.ts';
@@ -7,6 +10,7 @@ import { openOutput } from '../output-file.ts';
 import { systemNamed } from '../system.ts';
 
 const STDOUT = '-';
+const CODEC_CHUNK_BYTES = 1024 * 1024;
 
 /** Writes one native artifact to a file or a pipe. */
 export const dump: Command = {
@@ -15,7 +19,7 @@ export const dump: Command = {
   usage: '<url>',
   positionals: { min: 1, max: 1 },
   options: { out: { type: 'string', value: '<file>|-', help: 'where to (default -, stdout)' } },
-  details: 'A file appears under its name once it is whole, and is never overwritten.',
+  details: 'A name that ends in .zst or .gz says how it is compressed. A file appears once it is whole, and is never overwritten.',
   run: async (call) => {
     const out = text(call.flags, 'out') ?? STDOUT;
     if (out === STDOUT) refuseStdout(call);
@@ -26,15 +30,31 @@ export const dump: Command = {
     }
     const output = await openOutput(out, call.io.cwd);
     try {
-      const result = await engine.dump(system, output.stream, call.run);
-      output.stream.end();
-      await once(output.stream, 'close');
+      const { into, ended } = compressed(out, output.stream);
+      const result = await engine.dump(system, into, call.run);
+      into.end();
+      await ended;
+      const bytes = output.stream.bytesWritten;
       await output.publish();
-      return { json: { source: system.redacted, file: out, ...result }, text: summary(result, out) };
+      return { json: { source: system.redacted, file: out, ...result, bytes }, text: summary({ ...result, bytes }, out) };
     } finally {
       await output.discard();
     }
   },
+};
+
+/** One frame or member: not every reader takes a second one. */
+const compressed = (name: string, file: Writable): { readonly into: Writable; readonly ended: Promise<unknown> } => {
+  const codec = codecOf(name);
+  if (codec === undefined) return { into: file, ended: once(file, 'close') };
+  return { into: codec, ended: pipeline(codec, file) };
+};
+
+const codecOf = (name: string): Duplex | undefined => {
+  if (/\.zstd?$/.test(name))
+    return zlib.createZstdCompress({ chunkSize: CODEC_CHUNK_BYTES, params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 } });
+  if (name.endsWith('.gz')) return zlib.createGzip({ chunkSize: CODEC_CHUNK_BYTES });
+  return undefined;
 };
 
 const refuseStdout = (call: Call): void => {

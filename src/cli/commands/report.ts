@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type CatalogEntry, listBackups } from '../../backup/catalog.ts';
 import { proofKey } from '../../backup/layout.ts';
 import { readAll } from '../../backup/objects.ts';
+import { renderCatalogue } from '../../drill/catalog-page.ts';
 import { LifeboatError } from '../../errors.ts';
 import type { Store } from '../../stores/store.ts';
 import { type Command, isSet, text } from '../command.ts';
@@ -17,9 +18,19 @@ export const report: Command = {
   summary: 'find the report of the last drill; --open shows it',
   usage: '',
   positionals: { min: 0, max: 0 },
-  options: { open: { type: 'boolean', help: 'show it in the browser of this machine' }, ...SOURCE_OPTION, ...STORE_OPTION },
+  options: {
+    all: { type: 'boolean', help: 'write a page of all backups and what their drills found' },
+    open: { type: 'boolean', help: 'show it in the browser of this machine' },
+    ...SOURCE_OPTION,
+    ...STORE_OPTION,
+  },
   run: async (call) => {
     const store = await readableStore(call);
+    if (isSet(call.flags, 'all')) {
+      const { path, backups } = await cataloguePage(store, text(call.flags, 'source'), call.io.now());
+      if (isSet(call.flags, 'open')) await call.io.open(path);
+      return { json: { path, backups }, text: path };
+    }
     const { entry, drill, at } = await lastDrill(store, text(call.flags, 'source'));
     const key = proofKey(entry.source, entry.backup, drill, 'html');
     const path = await localCopy(store, key, drill);
@@ -27,6 +38,13 @@ export const report: Command = {
     const json = { source: entry.source, backup: entry.backup, drill, at, verdict: entry.proof.state, report: locate(store, key), path };
     return { json, text: path };
   },
+};
+
+const cataloguePage = async (store: Store, source: string | undefined, now: Date): Promise<{ path: string; backups: number }> => {
+  const entries = await Array.fromAsync(listBackups(store, source));
+  const path = join(await mkdtemp(join(tmpdir(), 'lifeboat-report-')), 'backups.html');
+  await writeFile(path, renderCatalogue(entries, { store: store.url, now }));
+  return { path, backups: entries.length };
 };
 
 const lastDrill = async (store: Store, source: string | undefined): Promise<{ entry: CatalogEntry; drill: string; at: string }> => {

@@ -114,8 +114,7 @@ export function numericAt(value: unknown, path: string, bounds: Bounds): Templat
 
 /** A string, or an expression that will give one. */
 export function textAt(value: unknown, path: string): Template {
-  const template = templateAt(stringAt(value, path), path);
-  return template;
+  return templateAt(stringAt(value, path), path);
 }
 
 /** What `read` makes of the field, if it is there. */

@@ -1,5 +1,6 @@
 import type { Json } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
+import { machineOfExecution } from './arn.ts';
 import { StatesError } from './errors.ts';
 import { runExecution } from './execution.ts';
 import { toJson } from './json.ts';
@@ -42,9 +43,7 @@ function startTimeout(seconds: number | undefined, world: World, stop: (reason: 
   return world.clock.after(seconds * 1000, () => stop(new StatesError('States.Timeout', cause, 'TIMED_OUT')));
 }
 
-/** `arn:aws:states:<region>:<account>:execution:<machine>:<name>` names the machine, too. */
 function stateMachineOf(executionArn: string): { readonly Id: string; readonly Name: string } | undefined {
-  const parts = /^(arn:[^:]+:states:[^:]*:[^:]*):execution:([^:]+):[^:]+$/.exec(executionArn);
-  const [, place, name] = parts ?? [];
-  return place === undefined || name === undefined ? undefined : { Id: `${place}:stateMachine:${name}`, Name: name };
+  const found = machineOfExecution(executionArn);
+  return found === undefined ? undefined : { Id: `${found.place}:stateMachine:${found.machine}`, Name: found.machine };
 }

@@ -1,3 +1,4 @@
+import { machineOfExecution } from './arn.ts';
 import type { Visit } from './frame.ts';
 import { uuidFrom } from './functions.ts';
 import type { MapState } from './types.ts';
@@ -15,9 +16,9 @@ export interface MapRun {
 export function mapRunOf(state: MapState, visit: Visit): MapRun {
   const { execution, world } = visit.frame.run;
   const id = uuidFrom(world.random);
-  const [, place, machine] = /^(arn:[^:]+:states:[^:]*:[^:]*):execution:([^:]+):[^:]+$/.exec(execution.id) ?? [];
-  const prefix = place ?? 'arn:aws:states:local:000000000000';
-  const name = `${machine ?? execution.name}/${state.label}`;
+  const parent = machineOfExecution(execution.id);
+  const prefix = parent?.place ?? 'arn:aws:states:local:000000000000';
+  const name = `${parent?.machine ?? execution.name}/${state.label}`;
   return {
     id,
     arn: `${prefix}:mapRun:${name}:${id}`,

@@ -37,10 +37,10 @@ export const loadStage = (address: PostgresAddress, services: Services): Stage =
 });
 
 /**
- * Sessions that load into one table at a time wait for each other when it grows. So each table's segments are spread over the whole
- * plan, in proportion, and neighbours are of different tables wherever there are some.
+ * Sessions that load into one table at a time wait for each other when it grows. So the segments of a table are spread over the whole
+ * plan, in proportion, and neighbours are of different tables wherever there are some; what is large begins early.
  */
-function spread(segments: readonly Segment[]): Segment[] {
+export function spread(segments: readonly Segment[]): Segment[] {
   const byTable = Map.groupBy(segments, (segment) =>
     contextOf(segment)
       .tables.map((table) => className(table.schema, table.name))
@@ -51,7 +51,7 @@ function spread(segments: readonly Segment[]): Segment[] {
       const total = group.reduce((sum, segment) => sum + segment.rawBytes, 0);
       let before = 0;
       return group.map((segment) => {
-        const at = (before + segment.rawBytes / 2) / Math.max(total, 1);
+        const at = before / Math.max(total, 1);
         before += segment.rawBytes;
         return { segment, at };
       });

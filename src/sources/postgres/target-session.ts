@@ -23,7 +23,10 @@ SET synchronous_commit = off; SET lock_timeout = 0; SET client_min_messages = wa
 SELECT set_config('maintenance_work_mem', greatest(setting::int, ${MAINTENANCE_WORK_MEM_KB}) || 'kB', false)
   FROM pg_settings WHERE name = 'maintenance_work_mem'`;
 
-const Names = z.object({ name: z.string() });
+const Known = z.object({ settings: z.array(z.string()), tablespaces: z.array(z.string()), roles: z.array(z.string()) });
+const KNOWN = `
+SELECT ARRAY(SELECT lower(name) FROM pg_settings) AS settings, ARRAY(SELECT spcname::text FROM pg_tablespace) AS tablespaces,
+       ARRAY(SELECT rolname::text FROM pg_roles) AS roles`;
 
 export async function openTarget(address: PostgresAddress, services: Pick<Services, 'secret'>): Promise<TargetSession> {
   const connection = await connect(address, services, { otherwise: 'TargetProblem' });
@@ -31,11 +34,15 @@ export async function openTarget(address: PostgresAddress, services: Pick<Servic
     await connection.run(SETTINGS, 'setting up the session');
     // A long statement is to end although the function that sent it is gone.
     if (connection.version >= 140_000) await connection.run('SET client_connection_check_interval = 0');
-    const names = async (sql: string) => new Set((await connection.rows(Names, sql)).map((row) => row.name));
-    const settings = await names('SELECT lower(name) AS name FROM pg_settings');
-    const tablespaces = await names('SELECT spcname AS name FROM pg_tablespace');
-    const roles = await names('SELECT rolname AS name FROM pg_roles');
-    return Object.assign(connection, { settings, tablespaces, roles, write: writer(connection) });
+    const [known] = await connection.rows(Known, KNOWN, [], 'asking what the server knows');
+    if (known === undefined) throw new Error('a SELECT without FROM has one row');
+    const { settings, tablespaces, roles } = known;
+    return Object.assign(connection, {
+      settings: new Set(settings),
+      tablespaces: new Set(tablespaces),
+      roles: new Set(roles),
+      write: writer(connection),
+    });
   } catch (error) {
     connection.destroy();
     throw error;

@@ -118,6 +118,21 @@ describe('TimeoutSeconds of the machine', () => {
     expect(world.calls[0]?.call.signal.aborted).toBe(false);
   });
 
+  it('is no failure of the Map or Parallel that runs at that moment', async () => {
+    const chain = { StartAt: 'A', States: { A: lambda('slow', {}) } };
+    for (const state of [
+      { Type: 'Parallel', Branches: [chain] },
+      { Type: 'Map', Items: [1], ItemProcessor: chain },
+    ]) {
+      const world = slowWorld();
+      const states = { M: { ...state, ...CATCH_ALL, Next: 'Handler' }, ...HANDLER };
+      const outcome = runMachine(machineOf(states, { TimeoutSeconds: 30 }), {}, world, EXECUTION);
+      expect(await failure(outcome)).toMatchObject({ error: 'States.Timeout', status: 'TIMED_OUT' });
+      expect(types(world).filter((type) => type.endsWith('StateFailed'))).toEqual([]);
+      expect(entered(world)).toEqual(['M', 'A']);
+    }
+  });
+
   it('leaves no timer behind when the execution ends in time', async () => {
     const world = testWorld();
     await runMachine(machineOf({ S: { Type: 'Succeed' } }, { TimeoutSeconds: 30 }), {}, world, EXECUTION);

@@ -63,6 +63,19 @@ describe('lambda:invoke', () => {
     expect(await run(states, {}, world)).toEqual({ x: 1 });
   });
 
+  it('gives a second try the payload as it is written, whatever the first did to it', async () => {
+    const seen: string[] = [];
+    const vandal = (payload: unknown) => {
+      seen.push(JSON.stringify(payload));
+      Object.assign(Object(payload), { spoilt: true });
+      if (seen.length === 1) throw named('E');
+      return {};
+    };
+    const state = lambda('vandal', { x: 1 }, { Retry: [{ ErrorEquals: ['E'] }], End: true });
+    await run({ T: state }, {}, testWorld({ functions: { vandal } }));
+    expect(seen).toEqual(['{"x":1}', '{"x":1}']);
+  });
+
   it('tells the function its time limit and the context object', async () => {
     const world = testWorld({ functions: { f: () => ({}) } });
     await run({ T: lambda('f', {}, { TimeoutSeconds: '{% 10 + 5 %}', End: true }) }, {}, world);

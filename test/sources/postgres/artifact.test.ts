@@ -90,7 +90,10 @@ describe('the artifact', () => {
     const commands = /### Restore.*?```sh\n(.*?)\n```/s.exec(conclusion.guide)?.[1] ?? '';
     const { hostname, port, username, pathname } = new URL(url);
     const env = { PATH: process.env['PATH'], PGHOST: hostname, PGPORT: port, PGUSER: username };
-    expect(spawnSync('bash', ['--norc', '--noprofile', '-e', '-c', commands], { cwd: folder, env, encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
+    expect(spawnSync('bash', ['--norc', '--noprofile', '-e', '-c', commands], { cwd: folder, env, encoding: 'utf8' })).toMatchObject({
+      status: 0,
+      stderr: '',
+    });
     const restored = new URL(url);
     restored.pathname = `${pathname}_restored`;
     expect((await dumpDatabase(restored.href)).digests).toEqual((await dumpDatabase(url)).digests);

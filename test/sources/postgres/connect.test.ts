@@ -1,5 +1,5 @@
-import { createServer, type Server, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { connect, versionOf, withConnection } from '../../../src/sources/postgres/connect.ts';
 import { startupReply } from '../../../src/sources/postgres/schema/frontend.ts';
@@ -41,7 +41,10 @@ describe('a connection that cannot be made says why', () => {
 
   it('a host that does not answer, in bounded time', async () => {
     const url = await fake(() => {});
-    await expect(connect(addressOf(url), services, { timeout: 200 })).rejects.toMatchObject({ code: 'ConnectionRefused', hint: expect.stringMatching(/in time/) });
+    await expect(connect(addressOf(url), services, { timeout: 200 })).rejects.toMatchObject({
+      code: 'ConnectionRefused',
+      hint: expect.stringMatching(/in time/),
+    });
   });
 
   it('wrong password, and never tells it', async () => {
@@ -62,17 +65,26 @@ describe('a connection that cannot be made says why', () => {
   it('database missing', async () => {
     const url = new URL(postgresUrl());
     url.pathname = '/nowhere';
-    await expect(connect(addressOf(url.href), services)).rejects.toMatchObject({ code: 'NoSuchDatabase', message: expect.stringContaining('"nowhere"') });
+    await expect(connect(addressOf(url.href), services)).rejects.toMatchObject({
+      code: 'NoSuchDatabase',
+      message: expect.stringContaining('"nowhere"'),
+    });
   });
 
   it('TLS asked of a server without', async () => {
     const url = `${postgresUrl()}?sslmode=require`;
-    await expect(connect(addressOf(url), services)).rejects.toMatchObject({ code: 'ConnectionRefused', hint: expect.stringMatching(/no TLS/) });
+    await expect(connect(addressOf(url), services)).rejects.toMatchObject({
+      code: 'ConnectionRefused',
+      hint: expect.stringMatching(/no TLS/),
+    });
   });
 
   it('certificate file missing', async () => {
     const url = `${postgresUrl()}?sslmode=verify-full&sslrootcert=/nowhere/ca.pem`;
-    await expect(connect(addressOf(url), services)).rejects.toMatchObject({ code: 'ConfigInvalid', message: expect.stringContaining('/nowhere/ca.pem') });
+    await expect(connect(addressOf(url), services)).rejects.toMatchObject({
+      code: 'ConfigInvalid',
+      message: expect.stringContaining('/nowhere/ca.pem'),
+    });
   });
 
   it.each([
@@ -89,14 +101,26 @@ describe('a connection that cannot be made says why', () => {
 describe('a connection', () => {
   it('has every setting pinned, whatever the database says', async () => {
     const fresh = await freshDatabase('pinned');
-    await query(fresh.url, `ALTER DATABASE "${fresh.name}" SET extra_float_digits = 0; ALTER DATABASE "${fresh.name}" SET datestyle = 'German';
+    await query(
+      fresh.url,
+      `ALTER DATABASE "${fresh.name}" SET extra_float_digits = 0; ALTER DATABASE "${fresh.name}" SET datestyle = 'German';
       ALTER DATABASE "${fresh.name}" SET timezone = 'Asia/Tokyo'; ALTER DATABASE "${fresh.name}" SET bytea_output = 'escape';
-      ALTER DATABASE "${fresh.name}" SET idle_in_transaction_session_timeout = '1s'; ALTER DATABASE "${fresh.name}" SET transaction_timeout = '1s'`);
+      ALTER DATABASE "${fresh.name}" SET idle_in_transaction_session_timeout = '1s'; ALTER DATABASE "${fresh.name}" SET transaction_timeout = '1s'`,
+    );
     await withConnection(addressOf(fresh.url), services, async (connection) => {
-      const [row] = await connection.query(`SELECT (0.1::float8 + 0.2)::text AS f, '2026-01-02'::date::text AS d, '2026-01-02 00:00+09'::timestamptz::text AS t,
+      const [row] =
+        await connection.query(`SELECT (0.1::float8 + 0.2)::text AS f, '2026-01-02'::date::text AS d, '2026-01-02 00:00+09'::timestamptz::text AS t,
         '\\x01'::bytea::text AS b, current_setting('idle_in_transaction_session_timeout') AS i, current_setting('transaction_timeout') AS x,
         current_setting('application_name') AS a`);
-      expect(row).toEqual({ f: '0.30000000000000004', d: '2026-01-02', t: '2026-01-01 15:00:00+00', b: '\\x01', i: '0', x: '0', a: 'lifeboat' });
+      expect(row).toEqual({
+        f: '0.30000000000000004',
+        d: '2026-01-02',
+        t: '2026-01-01 15:00:00+00',
+        b: '\\x01',
+        i: '0',
+        x: '0',
+        a: 'lifeboat',
+      });
     });
     await fresh.drop();
   });

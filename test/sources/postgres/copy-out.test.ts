@@ -41,21 +41,28 @@ const collect = () => {
 
 describe('the reader of COPY', () => {
   it('gives the same rows however the bytes arrive, among whatever other messages', async () => {
-    const row = fc.string({ maxLength: 300, unit: fc.constantFrom('a', '\t', '\\', 'é', ' ') }).map((text) => Buffer.from(text, 'latin1').toString('latin1'));
+    const row = fc
+      .string({ maxLength: 300, unit: fc.constantFrom('a', '\t', '\\', 'é', ' ') })
+      .map((text) => Buffer.from(text, 'latin1').toString('latin1'));
     await fc.assert(
-      fc.asyncProperty(fc.array(row, { maxLength: 40 }), fc.array(fc.nat(), { maxLength: 60 }), fc.boolean(), async (expected, cuts, noisy) => {
-        const notice = noisy ? [message('N', Buffer.from('SNOTICE\0\0')), message('S', Buffer.from('TimeZone\0UTC\0'))] : [];
-        const bytes = Buffer.concat([
-          message('H', Buffer.alloc(3)),
-          ...expected.flatMap((text) => [...notice, message('d', Buffer.from(`${text}\n`, 'latin1'))]),
-          message('c', Buffer.alloc(0)),
-          message('C', Buffer.from(`COPY ${expected.length}\0`)),
-          message('Z', Buffer.from('I')),
-        ]);
-        const { rows, sink } = collect();
-        expect(await copyOut(answering(bytes, cuts), 'COPY', sink, 'reading')).toEqual({ rows: expected.length, complete: true });
-        expect(rows).toEqual(expected);
-      }),
+      fc.asyncProperty(
+        fc.array(row, { maxLength: 40 }),
+        fc.array(fc.nat(), { maxLength: 60 }),
+        fc.boolean(),
+        async (expected, cuts, noisy) => {
+          const notice = noisy ? [message('N', Buffer.from('SNOTICE\0\0')), message('S', Buffer.from('TimeZone\0UTC\0'))] : [];
+          const bytes = Buffer.concat([
+            message('H', Buffer.alloc(3)),
+            ...expected.flatMap((text) => [...notice, message('d', Buffer.from(`${text}\n`, 'latin1'))]),
+            message('c', Buffer.alloc(0)),
+            message('C', Buffer.from(`COPY ${expected.length}\0`)),
+            message('Z', Buffer.from('I')),
+          ]);
+          const { rows, sink } = collect();
+          expect(await copyOut(answering(bytes, cuts), 'COPY', sink, 'reading')).toEqual({ rows: expected.length, complete: true });
+          expect(rows).toEqual(expected);
+        },
+      ),
       { numRuns: 200 },
     );
   });

@@ -33,7 +33,10 @@ const disturb = (url: string, table: string) => {
 
 describe('the chunks of a big table', () => {
   it('are complete and disjoint while others write, in one piece or many, continued or not', async () => {
-    await query(database.url, `CREATE TABLE big (a int, v int, pad text); INSERT INTO big SELECT g, 0, repeat('p', g % 400) FROM generate_series(1, 20000) g`);
+    await query(
+      database.url,
+      `CREATE TABLE big (a int, v int, pad text); INSERT INTO big SELECT g, 0, repeat('p', g % 400) FROM generate_series(1, 20000) g`,
+    );
     await whileHeld(database.url, async (instants) => {
       const stop = disturb(database.url, 'big');
       const whole = await dumpAt(database.url, instants);
@@ -49,20 +52,31 @@ describe('the chunks of a big table', () => {
   });
 
   it('say what they hold, segment by segment', async () => {
-    await query(database.url, `CREATE TABLE big (a int, pad text); INSERT INTO big SELECT g, repeat('p', 400) FROM generate_series(1, 3000) g; CREATE TABLE small (a int); INSERT INTO small VALUES (1)`);
+    await query(
+      database.url,
+      `CREATE TABLE big (a int, pad text); INSERT INTO big SELECT g, repeat('p', 400) FROM generate_series(1, 3000) g; CREATE TABLE small (a int); INSERT INTO small VALUES (1)`,
+    );
     const { segments, digests } = await dumpDatabase(database.url, { sizes: { chunkBytes: 300_000, segmentRawBytes: 100_000 } });
-    const data = segments.map((segment) => segment.context as { kind: string; classes?: string[]; tables?: { schema: string; name: string; rows: number }[] });
+    const data = segments.map(
+      (segment) => segment.context as { kind: string; classes?: string[]; tables?: { schema: string; name: string; rows: number }[] },
+    );
     expect(data.map(({ kind }) => kind).filter((kind) => kind !== 'data')).toEqual(['pre-data', 'sequences', 'post-data', 'trailer']);
     const tables = data.flatMap((context) => context.tables ?? []);
     const rows = (name: string) => tables.filter((table) => table.name === name).reduce((sum, table) => sum + table.rows, 0);
     expect([rows('big'), rows('small')]).toEqual([3000, 1]);
-    expect(digests.map(({ name, rows }) => [name, rows])).toEqual([['public.big', '3000'], ['public.small', '1']]);
+    expect(digests.map(({ name, rows }) => [name, rows])).toEqual([
+      ['public.big', '3000'],
+      ['public.small', '1'],
+    ]);
     const ordinals = segments.map((segment) => segment.ordinal);
     expect(new Set(ordinals).size).toBe(ordinals.length);
   });
 
   it('go on from a cursor of a few bytes', async () => {
-    await query(database.url, `CREATE TABLE big (a int, pad text); INSERT INTO big SELECT g, repeat('p', 800) FROM generate_series(1, 2000) g`);
+    await query(
+      database.url,
+      `CREATE TABLE big (a int, pad text); INSERT INTO big SELECT g, repeat('p', 800) FROM generate_series(1, 2000) g`,
+    );
     const { receipts } = await dumpDatabase(database.url, { budget: none });
     const cursors = receipts.flatMap((receipt) => (receipt.next === undefined ? [] : [receipt.next.cursor]));
     expect(cursors.length).toBeGreaterThan(3);

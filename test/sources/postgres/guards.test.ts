@@ -7,7 +7,10 @@ import { collector, dumpDatabase } from './harness.ts';
 let database: FreshDatabase;
 beforeEach(async () => {
   database = await freshDatabase('guards');
-  await query(database.url, 'CREATE TABLE other (a int); CREATE TABLE tags (a int, b text); INSERT INTO tags SELECT g, g FROM generate_series(1, 100) g');
+  await query(
+    database.url,
+    'CREATE TABLE other (a int); CREATE TABLE tags (a int, b text); INSERT INTO tags SELECT g, g FROM generate_series(1, 100) g',
+  );
 });
 afterEach(() => database.drop());
 
@@ -16,8 +19,18 @@ describe('a table that changes between plan and dump', () => {
     ['truncated', 'TRUNCATE tags', 'SourceChanged', /table public.tags was truncated or rewritten/],
     ['rewritten', 'ALTER TABLE tags ALTER a TYPE bigint', 'SourceChanged', /table public.tags was truncated or rewritten/],
     ['dropped', 'DROP TABLE tags', 'SourceChanged', /public\.tags.*does not exist/],
-    ['made anew', 'DROP TABLE tags; CREATE TABLE tags (a int, b text)', 'SourceChanged', /table public.tags was dropped, renamed or made anew/],
-    ['renamed', 'ALTER TABLE tags RENAME TO labels; ALTER TABLE other RENAME TO tags', 'SourceChanged', /public\.(tags was dropped, renamed or made anew|other.* does not exist)/],
+    [
+      'made anew',
+      'DROP TABLE tags; CREATE TABLE tags (a int, b text)',
+      'SourceChanged',
+      /table public.tags was dropped, renamed or made anew/,
+    ],
+    [
+      'renamed',
+      'ALTER TABLE tags RENAME TO labels; ALTER TABLE other RENAME TO tags',
+      'SourceChanged',
+      /public\.(tags was dropped, renamed or made anew|other.* does not exist)/,
+    ],
     ['without a column', 'ALTER TABLE tags DROP b', 'SourceChanged', /reading table public.tags: column "b" does not exist/],
   ])('%s: the backup fails by name', async (_what, sql, code, message) => {
     const failure = dumpDatabase(database.url, { planned: () => query(database.url, sql) });
@@ -27,7 +40,10 @@ describe('a table that changes between plan and dump', () => {
   it('with rows added and removed and a column more: the backup has what the instant saw', async () => {
     const { digests } = await dumpDatabase(database.url, {
       planned: async () => {
-        await query(database.url, "INSERT INTO tags VALUES (1000, 'late'); DELETE FROM tags WHERE a < 50; ALTER TABLE tags ADD c int DEFAULT 5");
+        await query(
+          database.url,
+          "INSERT INTO tags VALUES (1000, 'late'); DELETE FROM tags WHERE a < 50; ALTER TABLE tags ADD c int DEFAULT 5",
+        );
         await query(database.url, 'VACUUM tags');
       },
     });
@@ -72,7 +88,11 @@ describe('a dump that is interrupted', () => {
     const client = new Client({ connectionString: database.url });
     await client.connect();
     await expect
-      .poll(async () => (await client.query("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'lifeboat'")).rowCount)
+      .poll(
+        async () =>
+          (await client.query("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'lifeboat'"))
+            .rowCount,
+      )
       .toBe(0);
     await client.end();
   });

@@ -23,7 +23,12 @@ const asUser = async (name: string, grants: string): Promise<string> => {
 describe('an inspection', () => {
   it('says what lives where', async () => {
     const facts = await inspect(database.url);
-    expect(facts).toMatchObject({ product: 'PostgreSQL', version: expect.stringMatching(/^18\.\d+$/), content: database.name, problems: [] });
+    expect(facts).toMatchObject({
+      product: 'PostgreSQL',
+      version: expect.stringMatching(/^18\.\d+$/),
+      content: database.name,
+      problems: [],
+    });
     expect(facts.place).toMatch(new RegExp(`^\\d+/local:\\d+/${database.name}$`));
     expect(facts.bytes).toBeGreaterThan(1_000_000);
   });
@@ -39,12 +44,12 @@ describe('an inspection', () => {
 
   it('counts this machine by any of its addresses as local, another by its own', () => {
     const own = ['127.0.0.1', '::1', '10.0.0.7'];
-    expect([serverName(null, 1, own), serverName('10.0.0.7', 1, own), serverName('10.0.0.8', 1, own), serverName('fd00::1', 2, own)]).toEqual([
-      'local:1',
-      'local:1',
-      '10.0.0.8:1',
-      '[fd00::1]:2',
-    ]);
+    expect([
+      serverName(null, 1, own),
+      serverName('10.0.0.7', 1, own),
+      serverName('10.0.0.8', 1, own),
+      serverName('fd00::1', 2, own),
+    ]).toEqual(['local:1', 'local:1', '10.0.0.8:1', '[fd00::1]:2']);
   });
 });
 
@@ -52,13 +57,19 @@ describe('what stands in the way is named', () => {
   const codes = async (url: string) => (await inspect(url)).problems.map(({ code, message }) => `${code}: ${message}`);
 
   it('no permission on one table, one schema, one sequence', async () => {
-    await query(database.url, 'CREATE TABLE seen (a int); CREATE TABLE secret (a int); CREATE SCHEMA closed; CREATE TABLE closed.t (a int); CREATE SEQUENCE counter');
+    await query(
+      database.url,
+      'CREATE TABLE seen (a int); CREATE TABLE secret (a int); CREATE SCHEMA closed; CREATE TABLE closed.t (a int); CREATE SEQUENCE counter',
+    );
     const url = await asUser('meagre', 'GRANT SELECT ON seen TO meagre');
     expect(await codes(url)).toEqual([
       'PermissionDenied: no permission to read closed.t, public.secret',
       'PermissionDenied: no permission to read sequence public.counter',
     ]);
-    await expect(dumpDatabase(url)).rejects.toMatchObject({ code: 'PermissionDenied', message: expect.stringMatching(/permission denied for (table|schema)/) });
+    await expect(dumpDatabase(url)).rejects.toMatchObject({
+      code: 'PermissionDenied',
+      message: expect.stringMatching(/permission denied for (table|schema)/),
+    });
     await query(database.url, 'DROP OWNED BY meagre; DROP ROLE meagre');
   });
 
@@ -84,12 +95,17 @@ describe('what stands in the way is named', () => {
     await query(database.url, `CREATE DATABASE ${name} TEMPLATE template0 ENCODING SQL_ASCII LOCALE_PROVIDER libc LOCALE 'C'`);
     const url = new URL(database.url);
     url.pathname = `/${name}`;
-    expect(await codes(url.href)).toEqual(['EncodingUnsupported: the database has encoding SQL_ASCII, whose text has no meaning of its own']);
+    expect(await codes(url.href)).toEqual([
+      'EncodingUnsupported: the database has encoding SQL_ASCII, whose text has no meaning of its own',
+    ]);
     await query(database.url, `DROP DATABASE ${name}`);
   });
 
   it('but nothing for a user who may read all and no more, whose backup is whole', async () => {
-    await query(database.url, 'CREATE TABLE t (a int); INSERT INTO t VALUES (1); CREATE SEQUENCE s; CREATE SCHEMA x; CREATE TABLE x.u (a int)');
+    await query(
+      database.url,
+      'CREATE TABLE t (a int); INSERT INTO t VALUES (1); CREATE SEQUENCE s; CREATE SCHEMA x; CREATE TABLE x.u (a int)',
+    );
     const url = await asUser('reader', 'GRANT pg_read_all_data TO reader');
     expect(await codes(url)).toEqual([]);
     const [mine, superusers] = [await dumpDatabase(url), await dumpDatabase(database.url)];
@@ -100,10 +116,16 @@ describe('what stands in the way is named', () => {
 
 describe('what is not in the backup', () => {
   it('is counted by kind, and said in the guide', async () => {
-    await query(database.url, `CREATE FOREIGN DATA WRAPPER nothing; CREATE SERVER elsewhere FOREIGN DATA WRAPPER nothing; CREATE FOREIGN TABLE far (a int) SERVER elsewhere;
-      ALTER DATABASE ${database.name} SET work_mem = '8MB'`);
+    await query(
+      database.url,
+      `CREATE FOREIGN DATA WRAPPER nothing; CREATE SERVER elsewhere FOREIGN DATA WRAPPER nothing; CREATE FOREIGN TABLE far (a int) SERVER elsewhere;
+      ALTER DATABASE ${database.name} SET work_mem = '8MB'`,
+    );
     const { conclusion } = await dumpDatabase(database.url);
-    expect(conclusion.notIncluded).toEqual({ 'rows of foreign tables (tables)': '1', 'settings of the database (ALTER DATABASE … SET)': '1' });
+    expect(conclusion.notIncluded).toEqual({
+      'rows of foreign tables (tables)': '1',
+      'settings of the database (ALTER DATABASE … SET)': '1',
+    });
     expect(conclusion.guide).toContain('- rows of foreign tables (tables): 1');
   });
 });

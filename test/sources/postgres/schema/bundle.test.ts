@@ -46,7 +46,12 @@ it('pg_dump runs from a bundle in a folder without node_modules', async () => {
     logLevel: 'silent',
   };
   const main = await build({ ...common, stdin: { contents: ENTRY, resolveDir: root, loader: 'ts' }, outfile: join(folder, 'index.mjs') });
-  const worker = await build({ ...common, banner: {}, entryPoints: [PG_DUMP_FILES.worker.from], outfile: join(folder, PG_DUMP_FILES.worker.to) });
+  const worker = await build({
+    ...common,
+    banner: {},
+    entryPoints: [PG_DUMP_FILES.worker.from],
+    outfile: join(folder, PG_DUMP_FILES.worker.to),
+  });
   await copyFile(join(root, PG_DUMP_FILES.wasm.from), join(folder, PG_DUMP_FILES.wasm.to));
   const inputs = [...Object.keys(main.metafile.inputs), ...Object.keys(worker.metafile.inputs)];
   expect(inputs.filter((name) => name.includes('@electric-sql/pglite/'))).toEqual([]);

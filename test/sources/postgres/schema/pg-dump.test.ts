@@ -13,7 +13,11 @@ beforeEach(async () => {
 });
 afterEach(() => database.drop());
 
-const section = async (url: string, options: Partial<PgDumpOptions> = {}, before: () => Promise<void> = async () => {}): Promise<string> => {
+const section = async (
+  url: string,
+  options: Partial<PgDumpOptions> = {},
+  before: () => Promise<void> = async () => {},
+): Promise<string> => {
   const holder = await connect(addressOf(url), services);
   try {
     const snapshot = snapshotOf(await openInstant(holder));
@@ -68,7 +72,12 @@ describe('the definitions', () => {
 describe('pg_dump fails by name', () => {
   it('when the session that exported the snapshot is gone', async () => {
     const connection = await connect(addressOf(database.url), services);
-    const options = { section: 'pre-data', snapshot: '00000003-0000001B-1', timeout: 20_000, signal: new AbortController().signal } as const;
+    const options = {
+      section: 'pre-data',
+      snapshot: '00000003-0000001B-1',
+      timeout: 20_000,
+      signal: new AbortController().signal,
+    } as const;
     await expect(pgDump(connection, options)).rejects.toMatchObject({ code: 'ConnectionLost', retryable: true });
   });
 
@@ -77,9 +86,13 @@ describe('pg_dump fails by name', () => {
     const other = new Client({ connectionString: database.url });
     await other.connect();
     await other.query('BEGIN; LOCK TABLE t');
-    await expect(section(database.url, { timeout: 1_500 })).rejects.toMatchObject({ code: 'SourceBusy', message: expect.stringContaining('did not end within') });
+    await expect(section(database.url, { timeout: 1_500 })).rejects.toMatchObject({
+      code: 'SourceBusy',
+      message: expect.stringContaining('did not end within'),
+    });
     await other.query('ROLLBACK');
-    const left = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name <> '' AND pid <> pg_backend_pid()";
+    const left =
+      "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name <> '' AND pid <> pg_backend_pid()";
     await expect.poll(async () => (await other.query(left)).rows).toEqual([]);
     await other.end();
   });
@@ -92,7 +105,9 @@ describe('pg_dump fails by name', () => {
   it('when the server ends', async () => {
     const server = await ownServer();
     await query(server.url, 'CREATE TABLE t (a int)');
-    await expect(section(server.url, {}, () => query(server.url, 'SELECT 1').then(() => void setTimeout(() => server.kill(), 60)))).rejects.toMatchObject({
+    await expect(
+      section(server.url, {}, () => query(server.url, 'SELECT 1').then(() => void setTimeout(() => server.kill(), 60))),
+    ).rejects.toMatchObject({
       code: 'ConnectionLost',
     });
   });
