@@ -123,6 +123,8 @@ export const holdInstant = async (
   budget: Budget,
 ): Promise<boolean> => {
   const { source, backup, lane } = input;
+  // A round that is tried again after the release has nothing left to join, and need not.
+  if (await isReleased(runtime, source, backup)) return true;
   if (lane === 1) {
     const found = await waitForInstant(runtime, source, backup, budget);
     if (found !== 'published') return found === 'released';

@@ -80,7 +80,7 @@ const partsOf = async (runtime: Runtime, record: DrillRecord, found: Found) => {
     scratch: found.scratch,
     goals: found.goals,
     phases,
-    rtoSeconds: phases.length === 0 ? null : restorePhases.reduce((sum, { seconds }) => sum + seconds, 0),
+    rtoSeconds: phases.length === 0 ? null : Math.round(restorePhases.reduce((sum, { seconds }) => sum + seconds, 0) * 1000) / 1000,
     audit,
     control: await controlOf(runtime, record, found),
     errors: await errorsOf(runtime, record, found),

@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Json } from '../backup/types.ts';
 import { LifeboatError } from '../errors.ts';
+import type { Deployment } from './deployment.ts';
 import { parseEnvironment } from './parse.ts';
 import type { Common } from './schema.ts';
 
@@ -13,6 +14,7 @@ export interface Environment {
   readonly store: StoreEntry;
   readonly control: StoreEntry;
   readonly embedded?: { readonly postgres: { readonly port: number; readonly folder: string } };
+  readonly deployment?: Deployment;
   readonly sources: Readonly<Record<string, SourceEntry>>;
   readonly targets: Readonly<Record<string, TargetEntry>>;
 }

@@ -32,6 +32,7 @@ export const parseEnvironment = (raw: unknown, place: Place): Environment => {
     store,
     control: file.control === undefined ? controlBelow(store) : resolveStore(file.control, place.root),
     ...embeddedOf(file, place.root),
+    ...(file.deployment === undefined ? {} : { deployment: file.deployment }),
     sources: Object.fromEntries(sources),
     targets: Object.fromEntries(targets),
   };

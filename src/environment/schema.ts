@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { AnyKind } from '../sources/system.ts';
+import { DeploymentSchema } from './deployment.ts';
 
 /** Of sources and targets: a folder of the store, and part of a state machine's execution names. */
 export const NAME_PATTERN = /^[a-z0-9][a-z0-9-]{0,39}$/;
@@ -108,6 +109,7 @@ export const FileSchema = z.strictObject({
   store: StorePlace,
   control: StorePlace.optional().describe('For what is short-lived or replaced; default <store>/.control.'),
   embedded: Embedded.optional(),
+  deployment: DeploymentSchema.optional(),
   sources: z.record(Name, Entry).default({}),
   targets: z.record(Name, Entry).default({}),
 });
