@@ -1,8 +1,18 @@
-import { parseSecretReferences } from './secrets.ts';
 import type { Deployment } from '../src/environment/deployment.ts';
 import type { Environment, SourceEntry, StoreEntry } from '../src/environment/environment.ts';
 import { LifeboatError } from '../src/errors.ts';
-import { alarmName, ENVIRONMENT_NAME, FUNCTION_NAME_MAX, functionName, MACHINE_NAME_MAX, MACHINES, machineName, ROLE_NAME_MAX, roleName } from './names.ts';
+import {
+  alarmName,
+  ENVIRONMENT_NAME,
+  FUNCTION_NAME_MAX,
+  functionName,
+  MACHINE_NAME_MAX,
+  MACHINES,
+  machineName,
+  ROLE_NAME_MAX,
+  roleName,
+} from './names.ts';
+import { parseSecretReferences } from './secrets.ts';
 import { PURPOSES, STEPS } from './steps.ts';
 
 /** A place in a bucket. */
@@ -45,7 +55,10 @@ export const deployable = (environment: Environment): Deployable => {
   if (deployment === undefined)
     return fail('deployment', 'is missing', 'It says at least which account and region; environments/example.json is a whole one.');
   if (environment.embedded !== undefined) fail('embedded', 'is a server of one machine; there is nothing like it on AWS');
-  for (const [field, place] of [['store', environment.store], ['control', environment.control]] as const) {
+  for (const [field, place] of [
+    ['store', environment.store],
+    ['control', environment.control],
+  ] as const) {
     if ((place.region ?? deployment.region) !== deployment.region)
       fail(`${field}.region`, `is ${place.region}, and deployment.region is ${deployment.region}: a Map reads its plan in its own region`);
   }
@@ -106,5 +119,9 @@ const checkNames = (environment: string, source: string, fail: Fail): void => {
   ];
   for (const [name, max] of names)
     if (name.length > max)
-      fail(`sources.${source}`, `makes the name ${name}, which has ${name.length} characters`, `AWS allows ${max}; shorten the source's name.`);
+      fail(
+        `sources.${source}`,
+        `makes the name ${name}, which has ${name.length} characters`,
+        `AWS allows ${max}; shorten the source's name.`,
+      );
 };

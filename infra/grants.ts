@@ -55,11 +55,7 @@ export const pruneStore = (ground: Ground, source: string): PolicyStatement =>
   allow('PruneStore', ['s3:DeleteObject'], [objectsArn(ground.store, `${source}/backups/*`)]);
 
 export const useControl = (ground: Ground, source: string): PolicyStatement =>
-  allow(
-    'UseControl',
-    ['s3:GetObject', 's3:PutObject', 's3:AbortMultipartUpload'],
-    [objectsArn(ground.control, `${source}/*`)],
-  );
+  allow('UseControl', ['s3:GetObject', 's3:PutObject', 's3:AbortMultipartUpload'], [objectsArn(ground.control, `${source}/*`)]);
 
 export const readControl = (ground: Ground, source: string): PolicyStatement =>
   allow('ReadControl', ['s3:GetObject'], [objectsArn(ground.control, `${source}/*`)]);
@@ -78,7 +74,11 @@ export const describeExecutions = ({ environment, account, region }: Ground, sou
 export const readSecrets = (ground: Ground, secrets: readonly string[]): PolicyStatement[] => {
   if (secrets.length === 0) return [];
   // The console shows the ARN with its random end, templates often have it without.
-  const read = allow('ReadSecrets', ['secretsmanager:GetSecretValue'], secrets.map((arn) => (/-[A-Za-z0-9]{6}$/.test(arn) ? arn : `${arn}-??????`)));
+  const read = allow(
+    'ReadSecrets',
+    ['secretsmanager:GetSecretValue'],
+    secrets.map((arn) => (/-[A-Za-z0-9]{6}$/.test(arn) ? arn : `${arn}-??????`)),
+  );
   if (ground.secretKeys.length === 0) return [read];
   const through = { StringLike: { 'kms:ViaService': 'secretsmanager.*.amazonaws.com' } };
   return [read, allow('DecryptSecrets', ['kms:Decrypt'], [...ground.secretKeys], through)];
@@ -88,12 +88,19 @@ export const readSecrets = (ground: Ground, secrets: readonly string[]): PolicyS
 export const joinVpc = (): PolicyStatement =>
   allow(
     'JoinVpc',
-    ['ec2:CreateNetworkInterface', 'ec2:DescribeNetworkInterfaces', 'ec2:DescribeSubnets', 'ec2:DeleteNetworkInterface', 'ec2:AssignPrivateIpAddresses', 'ec2:UnassignPrivateIpAddresses'],
+    [
+      'ec2:CreateNetworkInterface',
+      'ec2:DescribeNetworkInterfaces',
+      'ec2:DescribeSubnets',
+      'ec2:DeleteNetworkInterface',
+      'ec2:AssignPrivateIpAddresses',
+      'ec2:UnassignPrivateIpAddresses',
+    ],
     ['*'],
   );
 
-export const writeLogs = (logGroupArn: string): PolicyStatement => allow('WriteLogs', ['logs:CreateLogStream', 'logs:PutLogEvents'], [logGroupArn]);
+export const writeLogs = (logGroupArn: string): PolicyStatement =>
+  allow('WriteLogs', ['logs:CreateLogStream', 'logs:PutLogEvents'], [logGroupArn]);
 
 /** X-Ray has no resources to name. */
 export const trace = (): PolicyStatement => allow('Trace', ['xray:PutTraceSegments', 'xray:PutTelemetryRecords'], ['*']);
-

@@ -41,11 +41,7 @@ export const DUTIES: Readonly<Record<Purpose, Duty>> = {
     ...readSecrets(ground, source.targetSecrets),
   ],
   auditor: (ground, source) => [...base(ground, source), ...readSecrets(ground, source.targetSecrets)],
-  driller: (ground, source) => [
-    ...base(ground, source),
-    forgetScratch(ground, source.name),
-    ...readSecrets(ground, source.scratchSecrets),
-  ],
+  driller: (ground, source) => [...base(ground, source), forgetScratch(ground, source.name), ...readSecrets(ground, source.scratchSecrets)],
   recorder: (ground, source) => [...base(ground, source), createInStore(ground, `${source.name}/proofs/*`)],
   janitor: (ground, source) => [
     ...base(ground, source),
@@ -56,5 +52,8 @@ export const DUTIES: Readonly<Record<Purpose, Duty>> = {
 };
 
 /** The watcher looks at every source and changes nothing. */
-export const watcherDuty = (ground: Ground, sources: readonly DeployableSource[]): PolicyStatement[] =>
-  sources.flatMap(({ name }) => [...readStore(ground, name), readControl(ground, name), describeExecutions(ground, name)]);
+export const watcherDuty = (ground: Ground): PolicyStatement[] => [
+  ...readStore(ground, '*'),
+  readControl(ground, '*'),
+  describeExecutions(ground, '*'),
+];

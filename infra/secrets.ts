@@ -16,7 +16,11 @@ export const parseSecretReferences = (address: Json, path: string, fail: Fail): 
     const at = `${path}.${field}`;
     if (field === 'inlinePassword') fail(at, 'is a secret in clear text', 'Write secretsmanager:<arn>.');
     if (field === 'sslmode' && value === 'prefer')
-      fail(at, 'is prefer, which goes on without encryption when the server says so', 'Write verify-full; require or disable if you mean it.');
+      fail(
+        at,
+        'is prefer, which goes on without encryption when the server says so',
+        'Write verify-full; require or disable if you mean it.',
+      );
     return value === undefined ? [] : parseSecretReferences(value, at, fail);
   });
   return [...new Set(found)];

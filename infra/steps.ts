@@ -58,7 +58,7 @@ export const STEPS: Readonly<Record<string, Step>> = {
   'plan-stage': step('restore', 'restorer', 'work', 'Streams the tasks of one stage of a restore into its plan.'),
   'load-task': step('restore', 'restorer', 'work', 'Loads one task into the target.'),
   'audit-task': step('restore', 'auditor', 'work', 'Reads one range of the target and sums its digest.'),
-  'conclude-restore': step('restore', 'auditor', 'small', 'Compares what was restored with the manifest.'),
+  'conclude-restore': step('restore', 'keeper', 'small', 'Compares what was restored with the manifest.'),
   'abort-restore': step('restore', 'keeper', 'small', 'Finds out why a restore failed.'),
   'choose-backup': step('drill', 'recorder', 'small', 'Picks the backup that is drilled.'),
   'provision-scratch': step('drill', 'keeper', 'small', 'Promises the removal of the scratch target before it is made.'),

@@ -1,30 +1,30 @@
-import { Readable } from 'node:stream';
-import { promisify } from 'node:util';
+import { Readable, type Transform } from 'node:stream';
 import zlib from 'node:zlib';
 import { LifeboatError } from '../errors.ts';
 import type { Encoding } from './types.ts';
 import { zstdFrames } from './zstd-frames.ts';
 
-/** Raw bytes of one zstd frame: large enough that compression is as fast as one long frame (measured), small enough to hold a few. */
+/** Raw bytes handed to a compressor at once: fewer, larger calls into the thread pool are faster (measured). */
 export const BLOCK_BYTES = 4 * 1024 * 1024;
-
-/** Blocks compressed at the same time by one writer; the thread pool has four threads. */
-const BLOCKS_IN_FLIGHT = 3;
 
 const ZSTD_LEVEL = 1;
 const GZIP_LEVEL = 3;
 const OUTPUT_CHUNK_BYTES = 1024 * 1024;
 
-const zstdCompress = promisify(zlib.zstdCompress);
-const gzip = promisify(zlib.gzip);
-
-type CompressBlock = (block: Uint8Array) => Promise<Uint8Array>;
-
-const blockCompressors: Readonly<Record<Exclude<Encoding, 'deflate-raw-flushed'>, CompressBlock>> = {
-  zstd: (block) =>
-    zstdCompress(block, { params: { [zlib.constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL, [zlib.constants.ZSTD_c_checksumFlag]: 1 } }),
-  gzip: (block) => gzip(block, { level: GZIP_LEVEL }),
-  identity: async (block) => block,
+/** One for a whole segment: making one for each block costs more than compressing it. */
+const compressorOf = (encoding: Exclude<Encoding, 'identity'>): Transform => {
+  const { ZSTD_c_compressionLevel, ZSTD_c_checksumFlag, Z_FULL_FLUSH } = zlib.constants;
+  switch (encoding) {
+    case 'zstd':
+      return zlib.createZstdCompress({
+        chunkSize: OUTPUT_CHUNK_BYTES,
+        params: { [ZSTD_c_compressionLevel]: ZSTD_LEVEL, [ZSTD_c_checksumFlag]: 1 },
+      });
+    case 'gzip':
+      return zlib.createGzip({ level: GZIP_LEVEL, chunkSize: OUTPUT_CHUNK_BYTES });
+    case 'deflate-raw-flushed':
+      return zlib.createDeflateRaw({ level: GZIP_LEVEL, finishFlush: Z_FULL_FLUSH, chunkSize: OUTPUT_CHUNK_BYTES });
+  }
 };
 
 /** Gathers bytes into blocks of BLOCK_BYTES; a chunk that is as large already goes through without a copy. */
@@ -52,37 +52,51 @@ export async function* blocks(raw: AsyncIterable<Uint8Array>): AsyncGenerator<Ui
   if (used > 0) yield block.subarray(0, used);
 }
 
-async function* deflateFlushed(raw: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const deflate = zlib.createDeflateRaw({ level: GZIP_LEVEL, finishFlush: zlib.constants.Z_FULL_FLUSH, chunkSize: OUTPUT_CHUNK_BYTES });
-  yield* Readable.from(raw).pipe(deflate) as AsyncIterable<Uint8Array>;
-}
-
 /**
  * Encodes a stream so that the results of several calls, put one after the other, are one stream of that encoding. `onBlock` sees
- * the raw bytes in order.
+ * the raw bytes in order; `recycle` gets each large block back once its bytes were read for the last time.
  */
 export async function* encode(
   raw: AsyncIterable<Uint8Array>,
   encoding: Encoding,
   onBlock: (block: Uint8Array) => void,
+  recycle: (block: Uint8Array) => void = () => {},
 ): AsyncGenerator<Uint8Array> {
   const seen = observe(raw, onBlock);
-  if (encoding === 'deflate-raw-flushed') {
-    yield* deflateFlushed(seen);
+  if (encoding === 'identity') {
+    yield* seen;
     return;
   }
-  const compress = blockCompressors[encoding];
-  const inFlight: Promise<Uint8Array>[] = [];
+  const compressor = compressorOf(encoding);
+  const feeding = feed(compressor, blocks(seen), recycle);
+  // Whoever reads the compressor learns of a failure of what feeds it.
+  feeding.catch((error: unknown) => compressor.destroy(error instanceof Error ? error : new Error(String(error))));
   try {
-    for await (const block of encoding === 'identity' ? seen : blocks(seen)) {
-      inFlight.push(compress(block));
-      if (inFlight.length >= BLOCKS_IN_FLIGHT) yield await (inFlight.shift() as Promise<Uint8Array>);
-    }
-    while (inFlight.length > 0) yield await (inFlight.shift() as Promise<Uint8Array>);
+    yield* compressor as AsyncIterable<Uint8Array>;
+    await feeding;
   } finally {
-    await Promise.allSettled(inFlight);
+    compressor.destroy();
+    await Promise.allSettled([feeding]);
   }
 }
+
+/** Hands over block after block, each once the one before is compressed. */
+const feed = async (compressor: Transform, raw: AsyncIterable<Uint8Array>, recycle: (block: Uint8Array) => void): Promise<void> => {
+  for await (const block of raw) {
+    await new Promise<void>((resolve, reject) => {
+      const gone = (): void => reject(new LifeboatError('ArtifactInvalid', 'nobody reads the compressed bytes any more'));
+      if (compressor.destroyed) return gone();
+      compressor.once('close', gone);
+      compressor.write(block, (error) => {
+        compressor.off('close', gone);
+        if (error) reject(error);
+        else resolve();
+      });
+    });
+    recycle(block);
+  }
+  compressor.end();
+};
 
 async function* observe(raw: AsyncIterable<Uint8Array>, see: (bytes: Uint8Array) => void): AsyncGenerator<Uint8Array> {
   for await (const chunk of raw) {

@@ -41,8 +41,8 @@ const NestedCauseSchema = z.object({ Error: z.string().optional(), Cause: z.stri
 /** What a Map says of a child that failed: nothing. */
 const NAMELESS = new Set(['States.ExceedToleratedFailureThreshold', 'States.TaskFailed', '']);
 
-/** What AWS and the local pool call a function that ended without an answer. */
-const KILLED = new Set(['Lambda.Unknown', 'Runtime.ExitError', 'Sandbox.Timedout', 'States.Timeout']);
+/** What AWS and the local pool call a function that gave no answer. */
+const KILLED = /^((Lambda|Runtime|Sandbox)\.|States\.Timeout$)/;
 
 /** Errors that follow from another one. */
 const SECONDARY = new Set(['InstantLost', 'AbortError']);
@@ -64,7 +64,7 @@ export const failureOfCaught = (caught: unknown): Failure => {
   if (!output.success) return { step: '', code: 'BackupFailed', message: 'it failed, and nothing says why', hint: '' };
   const { Error: name, Cause: cause } = output.data;
   const parsed = parseJson(cause);
-  if (KILLED.has(name)) return killed(name, cause);
+  if (KILLED.test(name)) return killed(name, cause);
   const lambda = LambdaCauseSchema.safeParse(parsed);
   if (lambda.success) return splitHint(lambda.data.errorType, lambda.data.errorMessage);
   const nested = NestedCauseSchema.safeParse(parsed);
@@ -76,7 +76,7 @@ export const failureOfCaught = (caught: unknown): Failure => {
 const killed = (name: string, cause: string): Failure => ({
   step: '',
   code: 'FunctionKilled',
-  message: `a function ended without an answer, again and again (${name})${cause === '' ? '' : `: ${cause}`}`,
+  message: `a function gave no answer, again and again (${name})${cause === '' ? '' : `: ${cause}`}`,
   hint: 'It was killed, or ran out of memory or time; its log says more.',
 });
 

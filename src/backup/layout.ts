@@ -35,6 +35,9 @@ export const segmentKey = (ordinal: Ordinal, sha256: string, extension: string):
 /** What a segment's key begins with, up to the dot before its extension. */
 export const segmentKeyStart = (ordinal: Ordinal, sha256: string): string => `segments/${ordinal}-${sha256.slice(0, SHA_IN_KEY)}.`;
 
+/** Of what a source's backups share: content copied as it is. */
+export const objectsPrefix = (source: string): string => `${sourcePrefix(source)}objects/`;
+
 export const proofsPrefix = (source: string, backup?: BackupId): string =>
   `${sourcePrefix(source)}proofs/${backup === undefined ? '' : `${part(backup)}/`}`;
 export const proofKey = (source: string, backup: BackupId, drill: string, extension: 'json' | 'html'): string =>

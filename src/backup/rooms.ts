@@ -1,7 +1,9 @@
 import type { Budget, StageContext, StageInput, TaskContext } from '../sources/contract.ts';
+import { storeClaims } from './claims.ts';
 import { readInstants } from './instants.ts';
-import { backupPrefix, planPrefix, receiptKey, receiptsPrefix } from './layout.ts';
+import { backupPrefix, objectsPrefix, planPrefix, receiptKey, receiptsPrefix } from './layout.ts';
 import { readJson } from './objects.ts';
+import { objectsBelow } from './pool.ts';
 import { decodeIndex } from './plan-index.ts';
 import { readRun } from './run-record.ts';
 import type { Runtime } from './runtime.ts';
@@ -16,8 +18,8 @@ export interface Run {
   readonly taskContext: (stage: string, task: number, budget: Budget) => TaskContext;
 }
 
-/** A backup keeps its receipts in the store, where a manifest can be recomputed from them. */
-export const backupRun = async (runtime: Runtime, source: string, backup: BackupId): Promise<Run> => {
+/** A backup keeps its receipts in the store, where a manifest can be recomputed from them. `concurrency` matters to planning alone. */
+export const backupRun = async (runtime: Runtime, source: string, backup: BackupId, concurrency?: number): Promise<Run> => {
   const { facts } = await readRun(runtime, source, backup);
   const room = (stage: string): Room => ({
     control: runtime.control,
@@ -26,9 +28,15 @@ export const backupRun = async (runtime: Runtime, source: string, backup: Backup
     receiptKey: (task, part) => receiptKey(source, backup, stage, task, part),
     receiptsPrefix: receiptsPrefix(source, backup, stage),
   });
-  return openRun(runtime, room, { kind: 'backup', backup, facts }, backupPrefix(source, backup), () =>
-    readInstants(runtime, source, backup),
-  );
+  const run = openRun(runtime, room, { kind: 'backup', backup, facts }, { source, backup }, () => readInstants(runtime, source, backup));
+  return {
+    ...run,
+    context: (budget) => ({ ...run.context(budget), ...(concurrency === undefined ? {} : { concurrency }) }),
+    taskContext: (stage, task, budget) => ({
+      ...run.taskContext(stage, task, budget),
+      claims: storeClaims(runtime.control, room(stage).plan, task),
+    }),
+  };
 };
 
 export interface RestoreInput {
@@ -52,17 +60,18 @@ export const restoreRun = (runtime: Runtime, input: RestoreInput): Run => {
       receiptsPrefix: `${plan}receipts/`,
     };
   };
-  const backup = backupPrefix(manifest.source.name, manifest.backup);
-  return openRun(runtime, room, { kind: 'restore', restore, manifest, scratch, overwrite }, backup, async () => []);
+  const from = { source: manifest.source.name, backup: manifest.backup };
+  return openRun(runtime, room, { kind: 'restore', restore, manifest, scratch, overwrite }, from, async () => []);
 };
 
 const openRun = (
   runtime: Runtime,
   room: (stage: string) => Room,
   input: StageInput,
-  segments: string,
+  from: { readonly source: string; readonly backup: BackupId },
   instants: StageContext['instants'],
 ): Run => {
+  const segments = backupPrefix(from.source, from.backup);
   const context = (budget: Budget): StageContext => ({
     input,
     budget,
@@ -80,6 +89,7 @@ const openRun = (
       ...context(budget),
       task,
       write: segmentSink(runtime.store, segments, runtime.openSpool, budget.signal),
+      pool: objectsBelow(runtime.store, objectsPrefix(from.source)),
       progress: (done) => runtime.report({ type: 'done', stage, ...done }),
     }),
   };

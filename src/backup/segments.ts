@@ -28,10 +28,11 @@ export const segmentSink = (store: Store, prefix: string, openSpool: () => Spool
       let rawBytes = 0;
       let rawCrc32 = 0;
       const trailerNeedsCrc = as.encoding === 'deflate-raw-flushed';
-      const encoded = encode(raw, as.encoding, (block) => {
+      const seen = (block: Uint8Array): void => {
         rawBytes += block.length;
         if (trailerNeedsCrc) rawCrc32 = crc32(block, rawCrc32);
-      });
+      };
+      const encoded = encode(raw, as.encoding, seen, as.recycle);
       for await (const chunk of encoded) {
         signal.throwIfAborted();
         sha.update(chunk);

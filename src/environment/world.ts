@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { objectsBelow } from '../backup/pool.ts';
 import type { Report } from '../backup/progress.ts';
 import type { Runtime } from '../backup/runtime.ts';
 import { type DrillRecord, scratchName } from '../drill/record.ts';
@@ -39,7 +40,12 @@ export const openWorld = async (environment: Environment, report: Report): Promi
   const runtime: Runtime = {
     store: await open(environment.store),
     control,
-    services: { secret: secrets.resolve, now: () => new Date(), temporary },
+    services: {
+      secret: secrets.resolve,
+      now: () => new Date(),
+      temporary,
+      openObjects: async (url, options) => objectsBelow(await openStore(url, options), ''),
+    },
     tool: TOOL,
     report,
     openSpool: () => temporarySpool(temporary),

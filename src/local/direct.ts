@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Writable } from 'node:stream';
+import { memoryClaims } from '../backup/claims.ts';
 import { encode } from '../backup/codec.ts';
 import { sumDigests } from '../backup/digest.ts';
 import { segmentKey } from '../backup/layout.ts';
@@ -90,13 +91,14 @@ export const dumpInto = (
   });
 
 const runAll = async (stage: Stage, context: StageContext, write: SegmentSink, report: Report): Promise<Receipt[]> => {
+  const claims = memoryClaims();
   const receipts: Receipt[] = [];
   let task = 0;
   for await (const planned of stage.plan(context)) {
     const progress: TaskContext['progress'] = (done) => report({ type: 'done', stage: stage.name, ...done });
     let resume: Cursor | undefined;
     for (let part = 0; part === 0 || resume !== undefined; part++) {
-      const done = await stage.run(planned.task, { ...context, task, write, progress }, resume);
+      const done = await stage.run(planned.task, { ...context, task, write, progress, claims: claims(task) }, resume);
       receipts.push({
         task,
         part,
@@ -117,11 +119,12 @@ const streamSink = (out: Writable, signal: AbortSignal): SegmentSink => ({
     let bytes = 0;
     let rawBytes = 0;
     const encoding = as.encoding === 'zstd' ? 'identity' : as.encoding;
-    for await (const chunk of encode(raw, encoding, (block) => (rawBytes += block.length))) {
+    for await (const chunk of encode(raw, encoding, (block) => (rawBytes += block.length), as.recycle)) {
       signal.throwIfAborted();
       sha.update(chunk);
       bytes += chunk.length;
       await writeChunk(out, chunk);
+      if (encoding === 'identity') as.recycle?.(chunk);
     }
     const sha256 = sha.digest('hex');
     return { key: segmentKey(ordinal, sha256, as.extension), ordinal, role: as.role ?? 'artifact', encoding, bytes, rawBytes, sha256 };

@@ -42,7 +42,8 @@ export const execute = async (
   const ended = await openMachines({ environment: environment.name, control: runtime.control, pool, report: run.report })
     .run(machine, input, run.signal)
     .finally(() => pool.close());
-  if (ended.outcome.status !== 'SUCCEEDED') await cleanUp(environment, input.source, run.report);
+  // A drill may have passed and still have left its scratch target behind.
+  if (ended.outcome.status !== 'SUCCEEDED' || machine === 'drill') await cleanUp(environment, input.source, run.report);
   return ended;
 };
 

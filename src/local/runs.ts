@@ -61,7 +61,7 @@ export const restore = async (local: Local, input: RestoreInput, run: Run): Prom
 };
 
 /** What the machine answers when it proved the backup, and what it fails with when it did not. */
-const DrillOutput = z.object({ proof: z.string(), report: z.string() });
+const DrillOutput = z.object({ proof: z.string(), report: z.string(), warning: z.unknown() });
 
 export const drill = async (local: Local, input: DrillInput, run: Run): Promise<DrillResult> => {
   const world = await local.ready();
@@ -83,6 +83,9 @@ export const drill = async (local: Local, input: DrillInput, run: Run): Promise<
     succeeded(ended);
     throw new LifeboatError('NotMeasured', 'the drill ended without a proof', { hint: 'See `lifeboat logs`.' });
   }
+  const { warning } = keys.data;
+  if (warning !== null && warning !== undefined)
+    run.report({ type: 'warning', message: `the scratch target was not discarded at once: ${failureOfCaught(warning).message}` });
   const bytes = await readAll(world.runtime.store, keys.data.proof);
   if (bytes === undefined) throw new LifeboatError('NoSuchObject', `the proof ${keys.data.proof} is not in the store`);
   return { proof: decodeProof(bytes), keys: { json: keys.data.proof, html: keys.data.report } };

@@ -52,6 +52,42 @@ export interface Services {
   now(): Date;
   /** A folder of this process alone, for what does not fit in memory. */
   readonly temporary: string;
+  /** Objects of a product's own: `s3://bucket/prefix` or `file:///path`. Absent where a source has no business with any. */
+  openObjects?(url: string, options: ObjectsOptions): Promise<Objects>;
+}
+
+/** How an S3-compatible server is met; all are absent on AWS. */
+export interface ObjectsOptions {
+  readonly region?: string | undefined;
+  readonly endpoint?: string | undefined;
+  readonly forcePathStyle?: boolean | undefined;
+}
+
+/**
+ * Objects below a prefix of a bucket, or in a folder: the pool of a source, the storage of a product. Write-once, with keys and
+ * errors as stores have them.
+ */
+export interface Objects {
+  readonly url: string;
+  head(key: string): Promise<ObjectFacts | undefined>;
+  read(key: string, options?: { readonly range?: { readonly start: number; readonly end: number } }): AsyncIterable<Uint8Array>;
+  /** In byte order; `after` excludes keys up to and including it. */
+  list(prefix: string, options?: { readonly after?: string }): AsyncIterable<ObjectFacts>;
+  /** False when there was one; it stays as it is. */
+  create(key: string, body: Uint8Array): Promise<boolean>;
+  /**
+   * Copies an object as it is, by the server itself where both lie on one server, else as a stream. False when there was one.
+   * Fails with NoSuchObject when there is nothing to copy, SourceChanged when it does not have `bytes` bytes.
+   */
+  copyFrom(key: string, from: { readonly objects: Objects; readonly key: string; readonly bytes: number }, signal: AbortSignal): Promise<boolean>;
+  delete(key: string): Promise<void>;
+}
+
+export interface ObjectFacts {
+  readonly key: string;
+  readonly bytes: number;
+  readonly modified: Date;
+  readonly etag: string;
 }
 
 export interface Source {
@@ -178,12 +214,25 @@ export interface StageContext {
   receipts(stage: string): AsyncIterable<Receipt>;
   /** Tokens of the instant, newest first; never taken from a plan or a payload. Empty in a restore. */
   instants(): Promise<readonly PointInTime[]>;
+  /** Tasks that may live at the same time: a `together` stage plans no more of them. One when absent. */
+  readonly concurrency?: number;
+}
+
+/** How the tasks of a `together` stage share work: the first who asks for a name has it. */
+export interface Claims {
+  /** True for one task, however often it asks. */
+  take(name: string): Promise<boolean>;
+  isTaken(name: string): Promise<boolean>;
 }
 
 export interface TaskContext extends StageContext {
   /** Index of the task in its plan. */
   readonly task: number;
   readonly write: SegmentSink;
+  /** Of the stage, during a dump. */
+  readonly claims?: Claims;
+  /** `<source>/objects/` of the store: content copied as it is, shared by the backups of a source. Absent without a store. */
+  readonly pool?: Objects;
   /** Progress for people, by the way: rows and raw bytes done since the last call. */
   progress(done: { readonly rows: number; readonly bytes: number; readonly what?: string }): void;
 }
@@ -199,11 +248,17 @@ export interface Budget {
 
 export interface SegmentSink {
   /** Encodes, hashes and stores one segment; resolves once the store has it for good. */
-  write(
-    ordinal: Ordinal,
-    raw: AsyncIterable<Uint8Array>,
-    as: { readonly encoding: Encoding; readonly extension: string; readonly role?: Segment['role']; readonly context?: Json },
-  ): Promise<Segment>;
+  write(ordinal: Ordinal, raw: AsyncIterable<Uint8Array>, as: SegmentForm): Promise<Segment>;
+}
+
+export interface SegmentForm {
+  readonly encoding: Encoding;
+  /** Of the object's name: `sql.zst`. */
+  readonly extension: string;
+  readonly role?: Segment['role'];
+  readonly context?: Json;
+  /** Gets large chunks of `raw` back, as they were yielded, once nobody reads them any more: their buffers may be filled again. */
+  readonly recycle?: (chunk: Uint8Array) => void;
 }
 
 export interface SegmentSource {

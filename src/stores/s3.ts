@@ -1,6 +1,7 @@
 import { DeleteObjectCommand } from '@aws-sdk/client-s3';
 import { checkKey, checkPrefix, checkReplaced } from './keys.ts';
 import { deedOf, fullKey, type Place, pause, S3_TUNING, type S3Options, type S3Tuning, s3Client, sent, TRIES } from './s3-client.ts';
+import { copyObject } from './s3-copy.ts';
 import { createObject, headObject, putBytes } from './s3-create.ts';
 import { attemptsOf, isConflict, isDamaged, isMissing, isPreconditionFailed, s3Error } from './s3-errors.ts';
 import { listObjects } from './s3-list.ts';
@@ -19,6 +20,7 @@ export const s3Store = (bucket: string, prefix: string, options: S3Options = {},
     tuning: tuned,
   };
   return {
+    server: serverOf(options),
     url: `s3://${bucket}${prefix === '' ? '' : `/${prefix.slice(0, -1)}`}`,
     bucket,
     prefix,
@@ -26,6 +28,11 @@ export const s3Store = (bucket: string, prefix: string, options: S3Options = {},
       checkKey(key);
       signal?.throwIfAborted();
       return createObject(place, key, body, signal);
+    },
+    async copyFrom(key, from, signal) {
+      checkKey(key);
+      if (from.store.server !== serverOf(options)) return undefined;
+      return copyObject(place, key, from, signal);
     },
     async *read(key, read = {}) {
       checkKey(key);
@@ -51,6 +58,8 @@ export const s3Store = (bucket: string, prefix: string, options: S3Options = {},
     },
   };
 };
+
+const serverOf = ({ endpoint }: S3Options): string => `s3 ${endpoint ?? 'aws'}`;
 
 /** Compare and swap. The SDK repeats a request whose answer was lost; the second then meets the first, and says so by 412. */
 const replaceObject = async (place: Place, key: string, body: Uint8Array, ifMatch: string | null): Promise<string | undefined> => {

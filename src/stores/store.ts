@@ -7,6 +7,8 @@
 export interface Store {
   /** For people and records: `s3://bucket/prefix` or `file:///path`, without secrets, without a trailing slash. */
   readonly url: string;
+  /** Stores of one server can copy from each other: `s3` and its endpoint. Absent where copies are streamed. */
+  readonly server?: string;
   /** How a state machine names an object of this store: `{Bucket: bucket, Key: prefix + key}`. A folder's bucket is its URL. */
   readonly bucket: string;
   /** Empty, or ends with a slash. */
@@ -20,12 +22,21 @@ export interface Store {
   list(prefix: string, options?: { readonly after?: string }): AsyncIterable<ObjectInfo>;
   /** Succeeds when the object is not there. On S3 with versions it adds a delete marker. */
   delete(key: string): Promise<void>;
+  /** Copies an object of another store on the server's side, as `create` would; undefined where this pair cannot. */
+  copyFrom?(key: string, from: StoredObject, signal?: AbortSignal): Promise<Created | undefined>;
   /** Control only: writes if the object's etag is still `ifMatch` (null: if there is none); answers the new etag, or undefined if another was faster. */
   replace(key: string, body: Uint8Array, ifMatch: string | null): Promise<string | undefined>;
 }
 
 /** Bytes in memory, or something that can be read again from the start when a request is repeated. */
 export type Body = Uint8Array | { readonly bytes: number; open(start: number, end: number): AsyncIterable<Uint8Array> };
+
+export interface StoredObject {
+  readonly store: Store;
+  readonly key: string;
+  readonly bytes: number;
+  readonly etag: string;
+}
 
 export interface Created {
   readonly created: boolean;

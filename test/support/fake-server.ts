@@ -56,6 +56,8 @@ export interface FakeServer {
   /** Exports again, under a new name, what a living snapshot shows. Undefined when it does not live. */
   exportAgain(session: Session, token: string): string | undefined;
   read(session: Session, token: string): Snapshot | undefined;
+  /** What the instant showed that began with this token; for tests. */
+  shown(origin: string): Content | undefined;
   /** Something that takes this many milliseconds in a session. */
   work(session: Session, milliseconds: number, point: string): Promise<void>;
   endSessions(): void;
@@ -122,6 +124,7 @@ export const openServer = (options: FakeServerOptions): FakeServer => {
       const found = snapshots.get(token);
       return found?.session.open === true ? found : undefined;
     },
+    shown: (origin) => snapshots.get(origin)?.content,
     async work(session, milliseconds, point) {
       living(session);
       if (milliseconds > 0) await options.sleep(milliseconds);

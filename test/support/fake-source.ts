@@ -66,6 +66,7 @@ const TaskSchema = z.discriminatedUnion('kind', [
 ]);
 
 const PING_MS = 60_000;
+const PLAN_MS = 5_000;
 
 let factory: Promise<DigestFactory> | undefined;
 export const digests = (): Promise<DigestFactory> => {
@@ -166,7 +167,7 @@ const dumpStage = (place: FakePlace): Stage => ({
         for (let from = 0; from < rows.size; from += place.behaviour.rowsPerTask)
           tasks.push({ kind: 'rows', class: name, from, to: Math.min(rows.size, from + place.behaviour.rowsPerTask) });
       for (let n = resume === undefined ? 0 : Number(resume); n < tasks.length; n++) {
-        await place.server.work(session, place.behaviour.plansInParts ? place.behaviour.segmentMs : 0, 'plan');
+        await place.server.work(session, place.behaviour.plansInParts ? Math.min(place.behaviour.segmentMs, PLAN_MS) : 0, 'plan');
         const task = tasks[n];
         if (task !== undefined) yield { task, ...(place.behaviour.plansInParts && n + 1 < tasks.length ? { resume: String(n + 1) as Cursor } : {}) };
       }
@@ -202,7 +203,8 @@ const dumpRows = async (
   const segments: Segment[] = [];
   const parts: ClassDigest[] = [];
   let { row } = begun;
-  while (row < task.to && (segments.length === 0 || context.budget.remaining() > 0)) {
+  // What it begins it must be able to end.
+  while (row < task.to && (segments.length === 0 || context.budget.remaining() > place.behaviour.segmentMs)) {
     const some = sorted.slice(row, Math.min(task.to, row + place.behaviour.rowsPerSegment));
     await place.server.work(session, place.behaviour.segmentMs, 'read');
     const text = some.map(([key, value]) => `row\t${JSON.stringify([task.class, key, value])}\n`).join('');

@@ -120,7 +120,7 @@ const load = (place: FakePlace): Stage => ({
       const input = inputOf(context);
       let done = resume === undefined ? 0 : Number(resume);
       const begun = done;
-      while (done < segments.length && (done === begun || context.budget.remaining() > 0)) {
+      while (done < segments.length && (done === begun || context.budget.remaining() > place.behaviour.segmentMs)) {
         const segment = input.manifest.segments[segments[done] ?? 0];
         if (segment !== undefined) await loadSegment(place, session, segment, context);
         done += 1;

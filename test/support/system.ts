@@ -20,7 +20,7 @@ import { definitionOf, type Ended, type MachineName } from '../../src/local/mach
 import type { Services } from '../../src/sources/contract.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import type { Store } from '../../src/stores/store.ts';
-import { exampleContent, type FakeServer, openServer, type Session } from './fake-server.ts';
+import { exampleContent, type FakeServer, openServer, type Session, textOf } from './fake-server.ts';
 import { type Behaviour, behaviour, type FakePlace, fakeSource } from './fake-source.ts';
 import { fakeTarget } from './fake-target.ts';
 import { memorySpool } from './memory-spool.ts';
@@ -81,6 +81,9 @@ export interface System {
   readonly behaviour: Behaviour;
   readonly runtime: Runtime;
   readonly progress: readonly Progress[];
+  /** The content of each scratch database when its audit began the last time before it was damaged. */
+  readonly audited: ReadonlyMap<string, string>;
+  stateOf(execution: string): 'running' | 'gone' | 'unknown';
   /** Milliseconds by which the functions' clocks are wrong. */
   skew: number;
   run(machine: MachineName, input?: Readonly<Record<string, Json>>, options?: RunOptions): Promise<Ended>;
@@ -111,6 +114,7 @@ export const openSystem = (options: SystemOptions = {}): System => {
   const states = new Map<string, 'running' | 'gone'>();
   const progress: Progress[] = [];
   const own = behaviour(options.behaviour);
+  const audited = new Map<string, string>();
   let counted = 0;
   const nextName = (what: string): string => `${what}-${String((counted += 1)).padStart(6, '0')}`;
   const now = (): Date => new Date(clock.now() + system.skew);
@@ -191,7 +195,18 @@ export const openSystem = (options: SystemOptions = {}): System => {
       throw new LifeboatError('UnknownSource', `no source called ${source}`, { hint: `There is ${SOURCE}.` });
     },
     openSource: () => fakeSource(placeOf('sea')),
-    openTarget: (record, drill) => fakeTarget(placeOf(databaseOf(record, drill))),
+    openTarget: (record, drill) => {
+      const database = databaseOf(record, drill);
+      const target = fakeTarget(placeOf(database));
+      return {
+        ...target,
+        tamper(manifest, seed, budget) {
+          // A damage that is tried again has damaged before.
+          if (!audited.has(database)) audited.set(database, textOf(server.database(database).content));
+          return target.tamper(manifest, seed, budget);
+        },
+      };
+    },
     describeScratch: (drill) => (drill.scratch === null ? 'none' : `fake://one/${scratchName(drill.drill)}`),
   };
 
@@ -267,6 +282,8 @@ export const openSystem = (options: SystemOptions = {}): System => {
     behaviour: own,
     runtime,
     progress,
+    audited,
+    stateOf: (execution) => states.get(execution) ?? 'unknown',
     skew: 0,
     async run(machine, input = {}, { signal = new AbortController().signal, janitor = true } = {}) {
       useWorld(world);

@@ -7,7 +7,7 @@ import { copyAgain, lend } from './socket.ts';
 export interface RowSink {
   /**
    * One row without its newline: `bytes[start, end)`; its newline is `bytes[end]`. Valid during the call only, but for a row
-   * that is longer than a read of the socket: that one has a buffer of its own.
+   * of LONG_ROW_BYTES or more: that one has a buffer of its own.
    */
   row(bytes: Buffer, start: number, end: number): void;
   /** After each batch of rows. A promise pauses the socket; `'stop'` ends the COPY (and the connection) here. */
@@ -19,6 +19,9 @@ export interface CopyResult {
   /** False after `'stop'`: the connection is gone, and rows are left. */
   readonly complete: boolean;
 }
+
+/** A longer row is given away with its buffer; shorter ones that span reads are put together in one that is used again. */
+export const LONG_ROW_BYTES = 1024 * 1024;
 
 const MESSAGE = { copyData: 0x64, error: 0x45, ready: 0x5a } as const;
 const HEADER = 5;
@@ -97,6 +100,7 @@ const framer = (sink: RowSink): Framer => {
   /** A message that is not whole yet: a buffer of its full length, and how much of it is there. */
   let partial: Buffer | undefined;
   let filled = 0;
+  let spare: Buffer | undefined;
   /** A header that is not whole yet. */
   let head: Buffer | undefined;
 
@@ -107,6 +111,12 @@ const framer = (sink: RowSink): Framer => {
       sink.row(bytes, start + HEADER, end - 1);
     } else if (type === MESSAGE.ready) ready = true;
     else if (type === MESSAGE.error) error ??= serverError(bytes.subarray(start + HEADER, end));
+  };
+
+  const bufferOf = (length: number): Buffer => {
+    if (length >= LONG_ROW_BYTES) return Buffer.allocUnsafeSlow(length);
+    spare ??= Buffer.allocUnsafeSlow(LONG_ROW_BYTES);
+    return spare.subarray(0, length);
   };
 
   /** Goes on with the message that an earlier read began; answers where the next one begins. */
@@ -131,7 +141,7 @@ const framer = (sink: RowSink): Framer => {
       while (at + HEADER <= data.length) {
         const length = 1 + data.readUInt32BE(at + 1);
         if (at + length > data.length) {
-          partial = Buffer.allocUnsafeSlow(length);
+          partial = bufferOf(length);
           filled = data.copy(partial, 0, at);
           return;
         }

@@ -11,7 +11,7 @@ import { copyOut } from './copy-out.ts';
 import { copyInSql, copyOutSql } from './copy-sql.ts';
 import { changed, guardTable } from './guards.ts';
 import { joinInstant } from './instant.ts';
-import { type OpenSegment, openSegment } from './segment-stream.ts';
+import { blockPool, type OpenSegment, openSegment } from './segment-stream.ts';
 import { SEGMENT_SESSION } from './session-sql.ts';
 import { addRow, openDigests } from './table-rows.ts';
 import type { Chunk } from './tasks.ts';
@@ -162,6 +162,7 @@ interface SegmentWriter {
 }
 
 const segmentWriter = (context: TaskContext, first: number, rawMax: number): SegmentWriter => {
+  const pool = blockPool();
   let current: OpenSegment | undefined;
   let copied: Copied[] = [];
   let last: Copied | undefined;
@@ -172,7 +173,10 @@ const segmentWriter = (context: TaskContext, first: number, rawMax: number): Seg
 
   const begin = (): OpenSegment => {
     const place = ordinal(context.task, began++);
-    const segment = openSegment((blocks) => context.write.write(place, blocks, { encoding: 'zstd', extension: 'sql.zst' }));
+    const segment = openSegment(
+      (blocks) => context.write.write(place, blocks, { encoding: 'zstd', extension: 'sql.zst', recycle: pool.giveBack }),
+      pool,
+    );
     segment.text(SEGMENT_SESSION);
     return segment;
   };

@@ -6,6 +6,29 @@ export const BLOCK_BYTES = 4 * 1024 * 1024;
 /** Full blocks that wait for the writer; with those it compresses, this bounds the memory. */
 const WAITING_MAX = 2;
 
+/** Buffers for blocks. What comes back is filled again: allocating and collecting them costs as much as reading the rows. */
+export interface BlockPool {
+  take(): Buffer;
+  /** Takes a block, or a part of one, back; what was not taken here is left alone. */
+  giveBack(block: Uint8Array): void;
+}
+
+export const blockPool = (): BlockPool => {
+  const owned = new Set<ArrayBufferLike>();
+  const free: Buffer[] = [];
+  return {
+    take() {
+      const block = free.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);
+      owned.add(block.buffer);
+      return block;
+    },
+    giveBack({ buffer }) {
+      // Once only: a block that came back is not given out to two.
+      if (owned.delete(buffer)) free.push(Buffer.from(buffer));
+    },
+  };
+};
+
 /** Gathers text and rows into large blocks, for a writer that takes them as an async iterable. */
 export interface SegmentStream {
   readonly blocks: AsyncIterable<Uint8Array>;
@@ -26,17 +49,17 @@ export interface OpenSegment extends SegmentStream {
 }
 
 /** Begins a segment: `write` takes its blocks while they are made. */
-export const openSegment = (write: (blocks: AsyncIterable<Uint8Array>) => Promise<Segment>): OpenSegment => {
-  const stream = segmentStream();
+export const openSegment = (write: (blocks: AsyncIterable<Uint8Array>) => Promise<Segment>, pool: BlockPool = blockPool()): OpenSegment => {
+  const stream = segmentStream(pool);
   const written = write(stream.blocks);
   // Whoever fills the stream learns of it at once, not when it waits for the segment.
   written.catch((error: unknown) => stream.abandon(error));
   return Object.assign(stream.filling, { written });
 };
 
-const segmentStream = (): { blocks: AsyncIterable<Uint8Array>; filling: SegmentStream; abandon(error: unknown): void } => {
+const segmentStream = (pool: BlockPool): { blocks: AsyncIterable<Uint8Array>; filling: SegmentStream; abandon(error: unknown): void } => {
   const waiting: Uint8Array[] = [];
-  let block = Buffer.alloc(0);
+  let block: Buffer = Buffer.alloc(0);
   let used = 0;
   let rawBytes = 0;
   let ended = false;
@@ -68,7 +91,7 @@ const segmentStream = (): { blocks: AsyncIterable<Uint8Array>; filling: SegmentS
     while (at < end) {
       if (used === block.length) {
         flush();
-        block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+        block = pool.take();
       }
       const copied = bytes.copy(block, used, at, end);
       used += copied;

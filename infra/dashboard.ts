@@ -1,0 +1,58 @@
+import { Duration } from 'aws-cdk-lib';
+import { Dashboard, GraphWidget, type IMetric, Metric, SingleValueWidget, TextWidget } from 'aws-cdk-lib/aws-cloudwatch';
+import type { Construct } from 'constructs';
+import { watched } from './alarms.ts';
+import type { Deployable } from './deployable.ts';
+import { machineArn } from './machines.ts';
+import { type MachineName, machineName } from './names.ts';
+
+const WIDTH = 24;
+
+/** One row a source: how old its newest backup and proof are, what its executions did. */
+export const dashboard = (scope: Construct, { name, sources, deployment }: Deployable): Dashboard => {
+  const ground = { environment: name, account: deployment.account, region: deployment.region };
+  const made = new Dashboard(scope, 'Dashboard', { dashboardName: `lifeboat-${name}`, defaultInterval: Duration.days(7) });
+  made.addWidgets(
+    new TextWidget({
+      markdown: `# Lifeboat ${name}\nAges come from the hourly watcher; a gap in them is an alarm.`,
+      width: WIDTH,
+      height: 2,
+    }),
+  );
+  for (const source of sources) {
+    const age = (metric: string, label: string): IMetric => watched(name, source.name, metric).with({ label });
+    const ends = (machine: MachineName, metric: string): Metric =>
+      new Metric({
+        namespace: 'AWS/States',
+        metricName: metric,
+        dimensionsMap: { StateMachineArn: machineArn(ground, source.name, machine) },
+        statistic: 'Sum',
+        period: Duration.hours(1),
+        label: `${machineName(name, source.name, machine)} ${metric.replace('Executions', '').toLowerCase()}`,
+      });
+    made.addWidgets(
+      new SingleValueWidget({
+        title: `${source.name}: seconds since`,
+        metrics: [age('BackupAge', 'newest backup'), age('ProvenAge', 'newest proven backup')],
+        width: 6,
+        height: 5,
+      }),
+      new GraphWidget({
+        title: `${source.name}: ages`,
+        left: [age('BackupAge', 'backup'), age('ProvenAge', 'proof'), age('LeaseAge', 'lease')],
+        width: 9,
+        height: 5,
+      }),
+      new GraphWidget({
+        title: `${source.name}: executions`,
+        left: (['backup', 'restore', 'drill'] as const).flatMap((machine) => [
+          ends(machine, 'ExecutionsSucceeded'),
+          ends(machine, 'ExecutionsFailed'),
+        ]),
+        width: 9,
+        height: 5,
+      }),
+    );
+  }
+  return made;
+};

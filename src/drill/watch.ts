@@ -1,0 +1,103 @@
+import { z } from 'zod';
+import { type CatalogEntry, listBackups } from '../backup/catalog.ts';
+import { leaseKey } from '../backup/layout.ts';
+import { readJson } from '../backup/objects.ts';
+import type { Runtime } from '../backup/runtime.ts';
+import { abandonedScratch } from './scratch.ts';
+
+/** What an hourly look at the catalogue finds of one source. What is not known is absent, and a missing metric alarms. */
+export interface Observations {
+  readonly source: string;
+  /** Since the newest backup that can be read was due. */
+  readonly backupAgeSeconds?: number;
+  /** Since the newest backup whose drill passed was due: a proof is as old as what it proves. */
+  readonly provenAgeSeconds?: number;
+  /** 0 when nobody has it. */
+  readonly leaseAgeSeconds: number;
+  /** Scratch targets that no running execution owns. */
+  readonly orphans: number;
+  /** How much less the newest backup has than the one before, in percent; 0 when it grew. */
+  readonly rowsDroppedPercent?: number;
+  readonly bytesDroppedPercent?: number;
+}
+
+type Sound = Extract<CatalogEntry, { readonly state: 'sound' }>;
+
+export const observe = async (runtime: Runtime, source: string): Promise<Observations> => {
+  let newest: Sound | undefined;
+  let before: Sound | undefined;
+  let proven: CatalogEntry | undefined;
+  for await (const entry of listBackups(runtime.store, source)) {
+    if (entry.proof.state === 'PASSED') proven = entry;
+    if (entry.state !== 'sound') continue;
+    before = newest;
+    newest = entry;
+  }
+  const now = runtime.now().getTime();
+  const age = (entry: CatalogEntry): number => Math.max(0, Math.round((now - Date.parse(entry.recordedAt)) / 1000));
+  return {
+    source,
+    ...(newest === undefined ? {} : { backupAgeSeconds: age(newest) }),
+    ...(proven === undefined ? {} : { provenAgeSeconds: age(proven) }),
+    leaseAgeSeconds: await leaseAge(runtime, source, now),
+    orphans: (await abandonedScratch(runtime, source)).length,
+    ...(newest === undefined || before === undefined
+      ? {}
+      : {
+          rowsDroppedPercent: dropped(Number(before.rows), Number(newest.rows)),
+          bytesDroppedPercent: dropped(before.bytes, newest.bytes),
+        }),
+  };
+};
+
+const dropped = (before: number, now: number): number => (before === 0 ? 0 : Math.max(0, ((before - now) / before) * 100));
+
+const LeaseSchema = z.object({ state: z.string() });
+
+/** A lease is written when it is taken and when it is given back. */
+const leaseAge = async ({ control }: Runtime, source: string, now: number): Promise<number> => {
+  const key = leaseKey(source);
+  const info = await control.head(key);
+  if (info === undefined) return 0;
+  const record = LeaseSchema.safeParse(await readJson(control, key));
+  return record.success && record.data.state === 'free' ? 0 : Math.max(0, Math.round((now - info.modified.getTime()) / 1000));
+};
+
+/** Names as CloudWatch shows them, and their units. */
+const METRICS = {
+  backupAgeSeconds: { name: 'BackupAge', unit: 'Seconds' },
+  provenAgeSeconds: { name: 'ProvenAge', unit: 'Seconds' },
+  leaseAgeSeconds: { name: 'LeaseAge', unit: 'Seconds' },
+  orphans: { name: 'Orphans', unit: 'Count' },
+  rowsDroppedPercent: { name: 'RowsDropped', unit: 'Percent' },
+  bytesDroppedPercent: { name: 'BytesDropped', unit: 'Percent' },
+} as const;
+
+const FIELDS = ['backupAgeSeconds', 'provenAgeSeconds', 'leaseAgeSeconds', 'orphans', 'rowsDroppedPercent', 'bytesDroppedPercent'] as const;
+
+/** One line of CloudWatch's embedded metric format; metrics that are not known are not in it. */
+export const metricsLine = (
+  observed: Observations,
+  place: { readonly environment: string; readonly namespace: string },
+  at: Date,
+): string => {
+  const known = FIELDS.flatMap((field) => {
+    const value = observed[field];
+    return value === undefined ? [] : [{ ...METRICS[field], value }];
+  });
+  return JSON.stringify({
+    _aws: {
+      Timestamp: at.getTime(),
+      CloudWatchMetrics: [
+        {
+          Namespace: place.namespace,
+          Dimensions: [['Environment', 'Source']],
+          Metrics: known.map(({ name, unit }) => ({ Name: name, Unit: unit })),
+        },
+      ],
+    },
+    Environment: place.environment,
+    Source: observed.source,
+    ...Object.fromEntries(known.map(({ name, value }) => [name, value])),
+  });
+};

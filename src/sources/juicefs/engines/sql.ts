@@ -1,0 +1,55 @@
+import type { TableColumns } from './sql-reader.ts';
+
+/** A value of a row: integers as bigint or decimal text, binary as bytes. */
+export type SqlValue = bigint | number | string | Uint8Array | null;
+export type SqlRow = readonly SqlValue[];
+
+/** One connection to a SQL engine. `sql` holds whatever it needs: numbers as they are, bytes by `dialect.bytes`. */
+export interface SqlSession {
+  readonly dialect: Dialect;
+  rows(sql: string, doing: string): Promise<readonly SqlRow[]>;
+  /** Answers how many rows were changed. */
+  run(sql: string, doing: string): Promise<number>;
+  /** The tables that carry the volume's prefix. */
+  tables(): Promise<TableColumns>;
+  /** Begins a transaction that reads one instant, and changes nothing. */
+  beginReading(): Promise<void>;
+  /** Whether a failed transaction may be tried again: a deadlock, a lock that took too long. */
+  isTransient(error: unknown): boolean;
+  close(): Promise<void>;
+}
+
+export interface Dialect {
+  readonly engine: 'sqlite3' | 'postgres' | 'mysql';
+  /** A table by its name without prefix, quoted. */
+  table(name: string): string;
+  column(name: string): string;
+  bytes(value: Uint8Array): string;
+  text(value: string): string;
+  /** Rows of which some may be there already. */
+  insertIfAbsent(table: string, columns: readonly string[], rows: readonly string[]): string;
+  /** Rows whose last column is added to that of the one that is there. */
+  insertOrAdd(table: string, columns: readonly string[], rows: readonly string[], key: string): string;
+  insertOrReplace(table: string, columns: readonly string[], rows: readonly string[], key: string): string;
+  /** Sets columns of a table from a query `q` that is joined by a condition; `n` names the table's own row. */
+  updateFrom(table: string, sets: readonly (readonly [column: string, value: string])[], query: string, on: string): string;
+  /** Statements that make the tables of an empty volume, those of `only` when it is given. */
+  create(only?: string): readonly string[];
+  readonly begin: string;
+}
+
+export const integer = (value: SqlValue | undefined): bigint => {
+  if (typeof value === 'bigint') return value;
+  return typeof value === 'number' || typeof value === 'string' ? BigInt(value) : 0n;
+};
+
+export const small = (value: SqlValue | undefined): number => (value === null || value === undefined ? 0 : Number(value));
+
+const NO_BYTES = new Uint8Array();
+export const binary = (value: SqlValue | undefined): Uint8Array =>
+  value instanceof Uint8Array ? value : typeof value === 'string' ? Buffer.from(value, 'utf8') : NO_BYTES;
+
+export const string = (value: SqlValue | undefined): string =>
+  typeof value === 'string' ? value : Buffer.from(binary(value)).toString('utf8');
+
+export const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');

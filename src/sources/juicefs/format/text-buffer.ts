@@ -1,0 +1,51 @@
+/** Bytes that are handed on once this many have gathered. */
+const FLUSH_BYTES = 256 * 1024;
+const SPARE_BYTES = 64 * 1024;
+
+/** Gathers text and bytes; what was taken is never touched again. */
+export interface TextBuffer {
+  /** Text of ASCII alone. */
+  ascii(text: string): void;
+  bytes(bytes: Uint8Array): void;
+  utf8(text: string): void;
+  readonly size: number;
+  /** All that was gathered, when that is enough or `all` is asked for. */
+  take(all?: boolean): Uint8Array | undefined;
+}
+
+export const textBuffer = (): TextBuffer => {
+  let buffer = Buffer.allocUnsafeSlow(FLUSH_BYTES + SPARE_BYTES);
+  let used = 0;
+  const reserve = (more: number): void => {
+    if (used + more <= buffer.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(buffer.length * 2, used + more));
+    larger.set(buffer.subarray(0, used));
+    buffer = larger;
+  };
+  return {
+    ascii(text) {
+      reserve(text.length);
+      buffer.latin1Write(text, used);
+      used += text.length;
+    },
+    bytes(bytes) {
+      reserve(bytes.length);
+      buffer.set(bytes, used);
+      used += bytes.length;
+    },
+    utf8(text) {
+      reserve(text.length * 3);
+      used += buffer.utf8Write(text, used);
+    },
+    get size() {
+      return used;
+    },
+    take(all = false) {
+      if (used === 0 || (!all && used < FLUSH_BYTES)) return undefined;
+      const taken = buffer.subarray(0, used);
+      buffer = Buffer.allocUnsafeSlow(FLUSH_BYTES + SPARE_BYTES);
+      used = 0;
+      return taken;
+    },
+  };
+};

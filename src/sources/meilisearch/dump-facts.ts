@@ -1,0 +1,54 @@
+import { z } from 'zod';
+
+/** What the receipts of the dump say, for seal and conclude. */
+export const DocumentsFactsSchema = z.object({
+  kind: z.literal('documents'),
+  index: z.string(),
+  primaryKey: z.string().nullable(),
+  /** Of the index, before and after it was read. */
+  updatedAt: z.string(),
+  /** The same when the backup was planned. */
+  planned: z.string(),
+  /** Times that it was read. */
+  reads: z.int(),
+  bytes: z.number(),
+  documents: z.int(),
+});
+export type DocumentsFacts = z.output<typeof DocumentsFactsSchema>;
+
+export const InstanceFactsSchema = z.object({
+  kind: z.literal('instance'),
+  version: z.string(),
+  at: z.string(),
+  waiting: z.int(),
+  named: z.array(z.string()),
+  keys: z.int(),
+  /** A key's uid and the start of the sha256 of its value: says later whether a master key is the same. */
+  keyPrint: z.object({ uid: z.string(), print: z.string() }).nullable(),
+  notIncluded: z.record(z.string(), z.string()),
+  assertions: z.array(z.object({ name: z.string(), value: z.string() })),
+});
+export type InstanceFacts = z.output<typeof InstanceFactsSchema>;
+
+export const SettingsFactsSchema = z.object({ kind: z.literal('settings'), redacted: z.int() });
+
+export const FileFactsSchema = z.object({
+  kind: z.literal('file'),
+  version: z.string(),
+  at: z.string(),
+  dumpUid: z.string(),
+  keys: z.int(),
+  tasks: z.int(),
+});
+
+export const DumpFactsSchema = z.discriminatedUnion('kind', [DocumentsFactsSchema, InstanceFactsSchema, SettingsFactsSchema, FileFactsSchema]);
+
+/** Details of the manifest. */
+export const DetailsSchema = z.object({
+  mode: z.enum(['api', 'server']),
+  version: z.string(),
+  keyPrint: z.object({ uid: z.string(), print: z.string() }).nullable(),
+  /** Of one key less than a page, so that thousands of indexes fit into a manifest. */
+  indexes: z.array(z.object({ uid: z.string(), primaryKey: z.string().nullable() })),
+});
+export type Details = z.output<typeof DetailsSchema>;

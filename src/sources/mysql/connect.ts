@@ -1,0 +1,221 @@
+import { readFile } from 'node:fs/promises';
+import mysql from 'mysql2';
+import type { z } from 'zod';
+import { LifeboatError } from '../../errors.ts';
+import type { Services } from '../contract.ts';
+import { endpoint, isSocket, type MysqlAddress } from './address.ts';
+import { type Failure, mapError } from './errors.ts';
+
+/** How long TCP, TLS and login together may take, in milliseconds. */
+const CONNECT_TIMEOUT_MS = 15_000;
+
+/** Oldest servers: MariaDB 10.5, MySQL 5.7. */
+const OLDEST: Readonly<Record<Product, number>> = { MariaDB: 100_500, MySQL: 50_700 };
+
+export type Product = 'MariaDB' | 'MySQL';
+
+/** One row as the text protocol has it: NULL, or the bytes of each value. */
+export type RawRow = readonly (Buffer | null)[];
+
+export interface RowSink {
+  row(values: RawRow): void;
+  /** A promise while whoever takes the rows is behind. */
+  pressure(): Promise<void> | undefined;
+}
+
+export interface Connection {
+  readonly address: MysqlAddress;
+  readonly product: Product;
+  /** 101119 is 10.11.19, 80036 is 8.0.36. */
+  readonly version: number;
+  /** As `SELECT version()` has it, without what a distributor adds. */
+  readonly versionText: string;
+  /** One statement without result; answers how many rows it changed. */
+  run(sql: string, doing?: string): Promise<number>;
+  rows<Row>(schema: z.ZodType<Row>, sql: string, doing?: string): Promise<Row[]>;
+  query(sql: string, doing?: string): Promise<Record<string, unknown>[]>;
+  /** Streams a result; stops the server while the sink is behind. */
+  read(sql: string, sink: RowSink, doing: string): Promise<void>;
+  /** Says goodbye; never fails. */
+  close(): Promise<void>;
+  /** Drops the socket at once. */
+  destroy(): void;
+}
+
+export interface ConnectOptions {
+  /** Takes the place of the address's database; null for none. */
+  readonly database?: string | null;
+  readonly target?: boolean;
+}
+
+/** What every session is set to, so that one value has one text on every server. */
+const settings = (product: Product): string =>
+  [
+    "SET NAMES utf8mb4, SESSION sql_mode = '', time_zone = '+00:00', net_write_timeout = 900, net_read_timeout = 900",
+    'wait_timeout = 28800, lock_wait_timeout = 10, sql_big_selects = 1, sql_quote_show_create = 1, group_concat_max_len = 1048576',
+    product === 'MariaDB' ? "max_statement_time = 0, tx_isolation = 'REPEATABLE-READ'" : "max_execution_time = 0, transaction_isolation = 'REPEATABLE-READ'",
+  ].join(', ');
+
+/** Opens a session with pinned settings. Fails with ConnectionRefused, LoginFailed, NoSuchDatabase, VersionUnsupported. */
+export const connect = async (address: MysqlAddress, services: Pick<Services, 'secret'>, options: ConnectOptions = {}): Promise<Connection> => {
+  const password = address.password === undefined ? (address.inlinePassword ?? process.env['MYSQL_PWD']) : await services.secret(address.password);
+  const failure: Failure = { address, target: options.target };
+  const client = await login(address, password, options, failure);
+  try {
+    const { product, version, versionText } = parseVersion(String(firstValue(await ask(client, 'SELECT version() AS v', failure))));
+    if (version < OLDEST[product])
+      throw new LifeboatError('VersionUnsupported', `${endpoint(address)} runs ${product} ${versionText}, which is too old`, {
+        hint: 'Upgrade the server; MySQL from 5.7 and MariaDB from 10.5 on are supported.',
+      });
+    await ask(client, settings(product), failure);
+    return wrap(client, failure, { product, version, versionText });
+  } catch (error) {
+    client.destroy();
+    throw error;
+  }
+};
+
+/** As connect, for one piece of work: always closed, and dropped at once when the work fails or the signal says so. */
+export const withConnection = async <Result>(
+  address: MysqlAddress,
+  services: Pick<Services, 'secret'>,
+  work: (connection: Connection) => Promise<Result>,
+  options: ConnectOptions & { readonly signal?: AbortSignal } = {},
+): Promise<Result> => {
+  options.signal?.throwIfAborted();
+  const connection = await connect(address, services, options);
+  const drop = (): void => connection.destroy();
+  options.signal?.addEventListener('abort', drop, { once: true });
+  let result: Result;
+  try {
+    result = await work(connection);
+  } catch (error) {
+    connection.destroy();
+    options.signal?.throwIfAborted();
+    throw error;
+  } finally {
+    options.signal?.removeEventListener('abort', drop);
+  }
+  await connection.close();
+  return result;
+};
+
+const login = async (address: MysqlAddress, password: string | undefined, options: ConnectOptions, failure: Failure, tls = true): Promise<mysql.Connection> => {
+  const database = options.database === undefined ? address.database : (options.database ?? undefined);
+  const ssl = tls ? await tlsOptions(address) : undefined;
+  const client = mysql.createConnection({
+    ...(isSocket(address) ? { socketPath: address.host } : { host: address.host, port: address.port }),
+    user: address.user,
+    ...(password === undefined ? {} : { password }),
+    ...(database === undefined ? {} : { database }),
+    ...(ssl === undefined ? {} : { ssl }),
+    charset: 'utf8mb4',
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    dateStrings: true,
+    supportBigNumbers: true,
+    bigNumberStrings: true,
+    jsonStrings: true,
+    enableKeepAlive: true,
+    // A server cannot ask for files of this machine.
+    flags: ['-LOCAL_FILES'],
+  });
+  // A lost connection shows where it is used next; without a listener it would end the process.
+  client.on('error', () => {});
+  try {
+    await new Promise<void>((resolve, reject) => client.connect((error) => (error ? reject(error) : resolve())));
+    return client;
+  } catch (error) {
+    client.destroy();
+    const noTls = error instanceof Error && 'code' in error && error.code === 'HANDSHAKE_NO_SSL_SUPPORT';
+    if (noTls && ssl !== undefined && address.sslmode === 'prefer') return login(address, password, options, failure, false);
+    throw mapError(error, failure);
+  }
+};
+
+const ask = (client: mysql.Connection, sql: string, failure: Failure): Promise<unknown> =>
+  new Promise((resolve, reject) => {
+    client.query(sql, (error, result) => (error === null ? resolve(result) : reject(mapError(error, failure))));
+  });
+
+const firstValue = (rows: unknown): unknown => (Array.isArray(rows) ? Object.values(rows[0] ?? {})[0] : undefined);
+
+type Server = Pick<Connection, 'product' | 'version' | 'versionText'>;
+
+const wrap = (client: mysql.Connection, failure: Failure, server: Server): Connection => {
+  const send = (sql: string, doing?: string): Promise<unknown> => ask(client, sql, { ...failure, doing });
+  const query = async (sql: string, doing?: string): Promise<Record<string, unknown>[]> => {
+    const result = await send(sql, doing);
+    return Array.isArray(result) ? result : [];
+  };
+  return {
+    address: failure.address,
+    ...server,
+    query,
+    async run(sql, doing) {
+      const result = await send(sql, doing);
+      return typeof result === 'object' && result !== null && 'affectedRows' in result ? Number(result.affectedRows) : 0;
+    },
+    async rows(schema, sql, doing) {
+      return (await query(sql, doing)).map((row) => schema.parse(row));
+    },
+    read: (sql, sink, doing) => readRows(client, sql, sink, { ...failure, doing }),
+    close: () =>
+      // The work is done and its outcome known: a server that is already gone changes nothing.
+      new Promise((resolve) => {
+        client.end((error) => {
+          if (error) client.destroy();
+          resolve();
+        });
+      }),
+    destroy: () => client.destroy(),
+  };
+};
+
+const readRows = (client: mysql.Connection, sql: string, sink: RowSink, failure: Failure): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const fail = (error: unknown): void => {
+      // What the server still sends is of no use.
+      client.destroy();
+      reject(mapError(error, failure));
+    };
+    const query = client.query({ sql, rowsAsArray: true, typeCast: false });
+    query.on('error', fail);
+    query.on('end', () => resolve());
+    query.on('result', (row: unknown) => {
+      try {
+        sink.row(row as RawRow);
+        const pressure = sink.pressure();
+        if (pressure === undefined) return;
+        client.pause();
+        pressure.then(() => client.resume(), fail);
+      } catch (error) {
+        fail(error);
+      }
+    });
+  });
+
+/** `10.11.19-MariaDB-0+deb12u1`, `5.5.5-10.6.1-MariaDB`, `8.0.36-log`. */
+export const parseVersion = (text: string): Server => {
+  const product: Product = /mariadb/i.test(text) ? 'MariaDB' : 'MySQL';
+  const [versionText = '0'] = /\d+(\.\d+){0,2}/.exec(text.replace(/^5\.5\.5-(?=1\d\.)/, '')) ?? [];
+  const [major = 0, minor = 0, patch = 0] = versionText.split('.').map(Number);
+  return { product, versionText, version: major * 10_000 + minor * 100 + patch };
+};
+
+const tlsOptions = async (address: MysqlAddress): Promise<mysql.SslOptions | undefined> => {
+  if (address.sslmode === 'disable' || isSocket(address)) return undefined;
+  const ca = address.sslrootcert === undefined ? undefined : await pem(address.sslrootcert);
+  return {
+    rejectUnauthorized: address.sslmode.startsWith('verify') || (address.sslmode === 'require' && ca !== undefined),
+    verifyIdentity: address.sslmode === 'verify-full',
+    ...(ca === undefined ? {} : { ca }),
+  };
+};
+
+const pem = async (path: string): Promise<string> => {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new LifeboatError('ConfigInvalid', `cannot read the certificate file ${path}`, { hint: 'Check sslrootcert.', cause });
+  }
+};
