@@ -6,7 +6,7 @@ import type { Manifest, Receipt } from '../src/backup/types.ts';
 import { readDrill } from '../src/drill/record.ts';
 import { type RestoreRecord, readRestore } from '../src/restore/record.ts';
 import { manifestOf } from '../src/restore/resolve.ts';
-import type { Target } from '../src/sources/contract.ts';
+import type { Later, Target } from '../src/sources/contract.ts';
 import type { Store } from '../src/stores/store.ts';
 import type { StepContext } from './step.ts';
 
@@ -43,6 +43,12 @@ export const located = (control: Store, { plan }: Pick<PlanOutcome, 'plan'>, res
   key: plan === null ? null : control.prefix + plan,
   results: control.prefix + results,
 });
+
+/** The answer of a step that has nothing to do yet. */
+export const notYet = (runtime: Runtime, { afterSeconds, what }: Later) => {
+  if (what !== undefined) runtime.report({ type: 'done', stage: 'open', rows: 0, bytes: 0, what });
+  return { ready: false, wait: afterSeconds };
+};
 
 /** The answer of a task: where its next invocation goes on, if there is one. */
 export const continued = (

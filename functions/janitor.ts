@@ -5,6 +5,15 @@ import { step } from './step.ts';
 const Input = z.object({ source: z.string() });
 
 /** Runs outside of the state machines, hourly and when an execution ended badly: removes what no running execution owns. */
-export const handler = step(Input, async ({ source }, { runtime, openTarget, budget }) =>
-  tidy(runtime, source, (record) => openTarget({ source, target: null, drill: record.drill }, record), budget),
+export const handler = step(Input, async ({ source }, { runtime, openSource, openTarget, budget }) =>
+  tidy(
+    runtime,
+    {
+      source,
+      openTarget: (record) => openTarget({ source, target: null, drill: record.drill }, record),
+      expire: openSource(source).tidy,
+      settled: false,
+    },
+    budget,
+  ),
 );

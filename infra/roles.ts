@@ -29,7 +29,7 @@ export const DUTIES: Readonly<Record<Purpose, Duty>> = {
   holder: (ground, source) => [...base(ground, source), ...readSecrets(ground, source.sourceSecrets)],
   dumper: (ground, source) => [
     ...base(ground, source),
-    createInStore(ground, `${source.name}/backups/*`, `${source.name}/objects/*`),
+    createInStore(ground, `${source.name}/backups/*/segments/*`, `${source.name}/backups/*/receipts/*`, `${source.name}/objects/*`),
     ...readSecrets(ground, source.sourceSecrets),
   ],
   sealer: (ground, source) => [...base(ground, source), createInStore(ground, `${source.name}/backups/*`)],

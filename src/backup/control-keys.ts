@@ -9,6 +9,8 @@ export const drillKey = (source: string, drill: string): string => `${runPrefix(
 export const drillManifestKey = (source: string, drill: string, backup: string): string =>
   `${runPrefix(source, drill)}manifest.${backup}.json`;
 export const controlKey = (source: string, drill: string): string => `${runPrefix(source, drill)}control.json`;
+/** When the janitor discarded the scratch target of a drill for the first time. */
+export const discardedKey = (source: string, drill: string): string => `${runPrefix(source, drill)}discarded.json`;
 export const failuresPrefix = (source: string, run: string): string => `${runPrefix(source, run)}failures/`;
 /** Where the Maps of a run write their results; nobody reads them but people. */
 export const resultsPrefix = (source: string, run: string): string => `${runPrefix(source, run)}map-results`;

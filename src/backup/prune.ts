@@ -1,4 +1,4 @@
-import type { Budget } from '../sources/contract.ts';
+import type { Budget, Source } from '../sources/contract.ts';
 import { listBackups } from './catalog.ts';
 import { folders } from './folders.ts';
 import { parseBackupId, timeOf } from './id.ts';
@@ -6,6 +6,7 @@ import { backupPrefix, backupsPrefix, manifestKey } from './layout.ts';
 import { checkLease } from './lease.ts';
 import { planRetention, type Retained, type RetentionPolicy } from './retention.ts';
 import type { Runtime } from './runtime.ts';
+import type { BackupId, Manifest } from './types.ts';
 
 /** Age at which objects that no manifest names are swept: longer than any backup runs. */
 const SWEEP_AFTER_MS = 7 * 24 * 60 * 60 * 1000;
@@ -18,6 +19,8 @@ export interface PruneInput {
   readonly timezone: string | undefined;
   /** Token of the lease of the backup that prunes: once that is lost, nothing more is removed. */
   readonly lease?: string | undefined;
+  /** Removes what a backup keeps outside of the store; see Source. */
+  readonly forget?: Source['forget'];
 }
 
 export interface PruneOutcome {
@@ -41,8 +44,12 @@ export const pruneBackups = async (
   const outcome = (done: boolean): PruneOutcome => ({ removed, swept, done });
   if (input.policy !== undefined) {
     const entries: Retained[] = [];
-    for await (const { source, backup, state, recordedAt, proof } of listBackups(runtime.store, input.source))
+    const manifests = new Map<string, Manifest>();
+    for await (const entry of listBackups(runtime.store, input.source)) {
+      const { source, backup, state, recordedAt, proof } = entry;
       entries.push({ source, backup, state, recordedAt, proof });
+      if (input.forget !== undefined && entry.state === 'sound') manifests.set(backup, entry.manifest);
+    }
     const { remove, frozen } = planRetention(entries, input.policy, runtime.now(), { timezone: input.timezone });
     const why = frozen[input.source];
     if (why !== undefined) runtime.report({ type: 'warning', message: `nothing is pruned: ${why}` });
@@ -50,12 +57,15 @@ export const pruneBackups = async (
       await guard();
       await runtime.store.delete(manifestKey(input.source, backup));
       removed.push(backup);
+      // Whoever dies here leaves a folder without a manifest, which is swept later, and forgotten then.
+      await input.forget?.(backup, manifests.get(backup));
       if (!(await removeFolder(runtime, backupPrefix(input.source, backup), budget))) return outcome(false);
     }
   }
-  for (const folder of await unsealedFolders(runtime, input.source)) {
+  for (const { id, folder } of await unsealedFolders(runtime, input.source)) {
     await guard();
     swept.push(folder);
+    await input.forget?.(id, undefined);
     if (!(await removeFolder(runtime, folder, budget))) return outcome(false);
   }
   return outcome(true);
@@ -70,16 +80,16 @@ const removeFolder = async (runtime: Runtime, prefix: string, budget: Budget): P
 };
 
 /** Folders of backups that have objects, no manifest, and nothing so young that an execution may still be working on them. */
-const unsealedFolders = async (runtime: Runtime, source: string): Promise<readonly string[]> => {
+const unsealedFolders = async (runtime: Runtime, source: string): Promise<readonly { readonly id: BackupId; readonly folder: string }[]> => {
   const root = backupsPrefix(source);
   const before = runtime.now().getTime() - SWEEP_AFTER_MS;
-  const unsealed: string[] = [];
+  const unsealed: { id: BackupId; folder: string }[] = [];
   for await (const { name, first } of folders(runtime.store, root)) {
     const id = parseBackupId(name);
     if (id === undefined || timeOf(id).getTime() > before) continue;
     // A backup that was scheduled long ago may be made only now.
     const stays = first.some(({ key, modified }) => key === manifestKey(source, id) || modified.getTime() > before);
-    if (!stays) unsealed.push(`${root}${id}/`);
+    if (!stays) unsealed.push({ id, folder: `${root}${id}/` });
   }
   return unsealed;
 };

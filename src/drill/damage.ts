@@ -26,9 +26,21 @@ export const discardScratch = async (
   resume: string | null,
   budget: Budget,
 ): Promise<SequenceOutcome> => {
-  const manifest = await readManifest(runtime, record);
-  const run = restoreRun(runtime, { source: record.source, restore: record.drill, manifest, scratch: true, overwrite: false });
-  const outcome = await runSequence(target.discard, run, budget, resume);
+  const outcome = await removeScratch(runtime, target, record, record.drill, resume, budget);
   if (outcome.resume === null) await forgetScratch(runtime, record.source, record.drill);
   return outcome;
+};
+
+/** What was done under one name of a run is not done again under it. */
+export const removeScratch = async (
+  runtime: Runtime,
+  target: Target,
+  record: DrillRecord,
+  name: string,
+  resume: string | null,
+  budget: Budget,
+): Promise<SequenceOutcome> => {
+  const manifest = await readManifest(runtime, record);
+  const run = restoreRun(runtime, { source: record.source, restore: name, manifest, scratch: true, overwrite: false });
+  return runSequence(target.discard, run, budget, resume);
 };

@@ -14,6 +14,8 @@ export interface Audited {
   readonly checks: readonly Check[];
   /** What the restored product says of its content, where its audit hands that over instead of judging it in `checks`. */
   readonly assertions: readonly Assertion[];
+  /** What the audit says itself that it could not look at. */
+  readonly notMeasured?: readonly NotMeasured[];
 }
 
 export interface AuditResult {
@@ -35,7 +37,7 @@ export interface NotMeasured {
  * Compares what was restored with what the manifest promises. An audit that looked at no class, when there are some, has measured
  * nothing: it does not pass. A mismatch that was seen fails it, whatever else was not looked at.
  */
-export const judgeAudit = ({ manifest, digests, checks, assertions }: Audited): AuditResult => {
+export const judgeAudit = ({ manifest, digests, checks, assertions, notMeasured = [] }: Audited): AuditResult => {
   const blind = manifest.digests.length > 0 && digests.length === 0;
   const ofClasses = blind ? [] : compareDigests(manifest.digests, digests);
   const said = compareAssertions(manifest.assertions, assertions, checks);
@@ -43,10 +45,10 @@ export const judgeAudit = ({ manifest, digests, checks, assertions }: Audited): 
   const nothing = blind || all.length === 0;
   return {
     formatVersion: 1,
-    verdict: all.some((check) => !check.ok) ? 'FAILED' : nothing ? 'NOT_MEASURED' : 'PASSED',
+    verdict: all.some((check) => !check.ok) ? 'FAILED' : nothing || notMeasured.length > 0 ? 'NOT_MEASURED' : 'PASSED',
     checks: all,
     failedClasses: failedClassesOf(all),
-    notMeasured: [...(nothing ? [unseen(manifest.digests.length)] : []), ...said.notMeasured],
+    notMeasured: [...(nothing ? [unseen(manifest.digests.length)] : []), ...notMeasured, ...said.notMeasured],
     digests,
   };
 };

@@ -8,9 +8,9 @@ import { abandonedScratch } from './scratch.ts';
 /** What an hourly look at the catalogue finds of one source. What is not known is absent, and a missing metric alarms. */
 export interface Observations {
   readonly source: string;
-  /** Since the newest backup that can be read was due. */
+  /** Since the newest backup that can be read was started. */
   readonly backupAgeSeconds?: number;
-  /** Since the newest backup whose drill passed was due: a proof is as old as what it proves. */
+  /** Since the newest backup whose drill passed was started: a proof is as old as what it proves. */
   readonly provenAgeSeconds?: number;
   /** 0 when nobody has it. */
   readonly leaseAgeSeconds: number;
@@ -28,7 +28,8 @@ export const observe = async (runtime: Runtime, source: string): Promise<Observa
   let before: Sound | undefined;
   let proven: CatalogEntry | undefined;
   for await (const entry of listBackups(runtime.store, source)) {
-    if (entry.proof.state === 'PASSED') proven = entry;
+    // A drill that measured nothing takes no proof away; one that failed does.
+    if (entry.proof.passedAt !== undefined && entry.proof.state !== 'FAILED') proven = entry;
     if (entry.state !== 'sound') continue;
     before = newest;
     newest = entry;

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { memoryClaims } from '../backup/claims.ts';
 import { encode } from '../backup/codec.ts';
 import { sumDigests } from '../backup/digest.ts';
@@ -41,7 +42,7 @@ export const withInstant = async <Result>(
   };
   const holding =
     source.hold === undefined
-      ? (source.open?.(backup) ?? Promise.reject(new LifeboatError('Unsupported', `${facts.product} has no point in time`))).then(publish)
+      ? opening(source, facts.product, backup, signal).then(publish)
       : source.hold({ instants: async () => instants, publish }, endless(AbortSignal.any([signal, letGo.signal])));
   holding.catch(opened.reject);
   const receipts = new Map<string, Receipt[]>();
@@ -62,6 +63,15 @@ export const withInstant = async <Result>(
     await holding.catch(() => {});
     const [newest] = instants;
     if (source.hold === undefined && newest !== undefined) await source.close(newest);
+  }
+};
+
+const opening = async (source: Source, product: string, backup: BackupId, signal: AbortSignal): Promise<PointInTime> => {
+  if (source.open === undefined) throw new LifeboatError('Unsupported', `${product} has no point in time`);
+  for (;;) {
+    const later = await source.ready?.(backup);
+    if (later === undefined) return source.open(backup);
+    await sleep(later.afterSeconds * 1000, undefined, { signal });
   }
 };
 
@@ -107,6 +117,7 @@ const runAll = async (stage: Stage, context: StageContext, write: SegmentSink, r
         ...(done.facts === undefined ? {} : { facts: done.facts }),
       });
       resume = done.next?.cursor;
+      if (done.next?.afterSeconds !== undefined) await sleep(done.next.afterSeconds * 1000, undefined, { signal: context.budget.signal });
     }
     task += 1;
   }
@@ -123,7 +134,7 @@ const streamSink = (out: Writable, signal: AbortSignal): SegmentSink => ({
       signal.throwIfAborted();
       sha.update(chunk);
       bytes += chunk.length;
-      await writeChunk(out, chunk);
+      if (as.role !== 'inventory') await writeChunk(out, chunk);
       if (encoding === 'identity') as.recycle?.(chunk);
     }
     const sha256 = sha.digest('hex');

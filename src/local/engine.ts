@@ -98,7 +98,7 @@ const plan = async (local: Local, name: string, run: Run): Promise<PlanResult> =
 const untilDone = (signal: AbortSignal) => ({ remaining: () => (signal.aborted ? 0 : Number.MAX_SAFE_INTEGER), signal });
 
 const prune = async (local: Local, input: { readonly source: string; readonly apply: boolean }, run: Run): Promise<PruneResult> => {
-  const { runtime, entry } = await local.world();
+  const { runtime, entry, openSource } = await local.world();
   const { retention: policy, timezone } = entry(input.source);
   if (policy === undefined)
     throw new LifeboatError('RetentionRefused', `source ${input.source} has no retention policy`, {
@@ -106,7 +106,8 @@ const prune = async (local: Local, input: { readonly source: string; readonly ap
     });
   const entries = await Array.fromAsync(listBackups(runtime.store, input.source));
   const planned = planRetention(entries, policy, runtime.now(), { timezone });
-  if (input.apply) await pruneBackups(runtime, { source: input.source, policy, timezone }, untilDone(run.signal));
+  const { forget } = openSource(input.source);
+  if (input.apply) await pruneBackups(runtime, { source: input.source, policy, timezone, forget }, untilDone(run.signal));
   return {
     source: input.source,
     applied: input.apply,

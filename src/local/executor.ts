@@ -2,9 +2,11 @@ import { errorOf, failureOf, failureOfCaught } from '../backup/failures.ts';
 import type { Report } from '../backup/progress.ts';
 import type { Json } from '../backup/types.ts';
 import { tidy } from '../drill/janitor.ts';
+import type { DrillRecord } from '../drill/record.ts';
 import type { Environment } from '../environment/environment.ts';
 import { openWorld } from '../environment/world.ts';
 import { LifeboatError } from '../errors.ts';
+import type { Target } from '../sources/contract.ts';
 import { type Ended, type MachineName, openMachines } from './machines.ts';
 import { openPool, type Pool, type PoolOptions } from './pool.ts';
 
@@ -54,7 +56,8 @@ const cleanUp = async (environment: Environment, source: string, report: Report)
   const budget = { remaining: () => end - Date.now(), signal };
   try {
     const world = await openWorld(environment, report);
-    await tidy(world.runtime, source, (record) => world.openTarget({ source, target: null, drill: record.drill }, record), budget);
+    const openTarget = (record: DrillRecord): Target => world.openTarget({ source, target: null, drill: record.drill }, record);
+    await tidy(world.runtime, { source, openTarget, settled: true }, budget);
   } catch (error) {
     const { code, message } = failureOf('', error);
     report({ type: 'warning', message: `cleaning up failed, the next command tries again: ${code}: ${message}` });

@@ -17,6 +17,9 @@ export const FUNCTION_TIMEOUT_MS = 900_000;
 /** Processes at the same time, whatever concurrency the environment asks for. */
 const WORKERS_MAX = 32;
 
+/** Processes started before they are asked for, while the first step works: two lanes of holders, and who waits for them. */
+const WORKERS_WARM = 3;
+
 /** Bytes of a worker's stderr that are kept for the message of its death. */
 const STDERR_KEPT_BYTES = 4096;
 
@@ -96,6 +99,8 @@ export const openPool = async ({ environment, report, timeoutOf }: PoolOptions):
     idle.push(worker);
     waiting.shift()?.();
   };
+
+  for (let n = 0; n < WORKERS_WARM; n++) idle.push(start());
 
   return {
     async invoke(step, payload) {

@@ -4,13 +4,14 @@ import { openSum } from '../backup/digest.ts';
 import { createJson, readAll, readJson } from '../backup/objects.ts';
 import type { Runtime } from '../backup/runtime.ts';
 import type { Check, Manifest } from '../backup/types.ts';
-import { type AuditResult, decodeAudit, encodeAudit, judgeAudit } from '../drill/judge.ts';
+import { type AuditResult, decodeAudit, encodeAudit, judgeAudit, type NotMeasured } from '../drill/judge.ts';
 import { LifeboatError } from '../errors.ts';
 import type { Budget, Target } from '../sources/contract.ts';
 import type { RestoreRecord } from './record.ts';
 import { type Phase, phasesOf, runOf } from './stages.ts';
 
 const FactsSchema = z.object({
+  notMeasured: z.array(z.object({ what: z.string(), why: z.string() })).default([]),
   checks: z.array(z.object({ name: z.string(), expected: z.string(), actual: z.string(), ok: z.boolean(), class: z.string().optional() })),
 });
 
@@ -37,12 +38,15 @@ export const concludeRestore = async (
   const now = runtime.now();
   const digests = openSum();
   const checks: Check[] = [];
+  const notMeasured: NotMeasured[] = [];
   for await (const receipt of runOf(runtime, record, manifest).context(budget).receipts(target.audit.name)) {
     for (const digest of receipt.digests) digests.add(digest);
     const facts = FactsSchema.safeParse(receipt.facts);
-    if (facts.success) checks.push(...facts.data.checks);
+    if (!facts.success) continue;
+    checks.push(...facts.data.checks);
+    notMeasured.push(...facts.data.notMeasured);
   }
-  const result = judgeAudit({ manifest, digests: digests.end(), checks, assertions: [] });
+  const result = judgeAudit({ manifest, digests: digests.end(), checks, assertions: [], notMeasured });
   await runtime.control.create(auditKey(record.source, record.restore), encodeAudit(result));
   const phases = await phasesOf(runtime, target, record, now);
   await createJson(runtime.control, phasesKey(record.source, record.restore), phases);

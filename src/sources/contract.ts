@@ -93,6 +93,11 @@ export interface ObjectFacts {
 export interface Source {
   /** Version, place, content, size, and every problem that would stop a backup, by name. Changes nothing. */
   inspect(): Promise<Facts>;
+  /**
+   * Called before `open`, for what takes longer than a function should wait (a snapshot is restored to a clone): goes one step on, and
+   * answers when to ask again, until it answers undefined. What it made and will be of no use, it removes before it fails.
+   */
+  ready?(backup: BackupId): Promise<Later | undefined>;
   /** Fixes the instant, or starts to, for kinds without `hold`. From here on, `close` is always called. */
   open?(backup: BackupId): Promise<PointInTime>;
   /**
@@ -107,6 +112,19 @@ export interface Source {
   /** Computed from the receipts of dump and seal alone, once both are done. */
   conclude(context: StageContext): Promise<Conclusion>;
   close(at: PointInTime): Promise<void>;
+  /**
+   * Removes what a backup keeps outside of the store (a snapshot): its manifest is gone, or was never written and `manifest` is
+   * undefined. Succeeds when there is nothing left to remove.
+   */
+  forget?(backup: BackupId, manifest: Manifest | undefined): Promise<void>;
+  /** Removes throw-away systems whose time is over, whoever made them and died; answers their names. */
+  tidy?(): Promise<readonly string[]>;
+}
+
+/** Not there yet: ask again after so many seconds. `what` is for people. */
+export interface Later {
+  readonly afterSeconds: number;
+  readonly what?: string;
 }
 
 export interface Held {
@@ -193,6 +211,8 @@ export interface Part {
 /** `facts` of an audit's receipts. */
 export interface AuditFacts {
   readonly checks: readonly Check[];
+  /** What this audit could not look at; an audit with any has not passed. */
+  readonly notMeasured?: readonly { readonly what: string; readonly why: string }[];
 }
 
 export type StageInput =

@@ -1,10 +1,14 @@
 import { redactUrls } from '../environment/redact.ts';
 import { LifeboatError } from '../errors.ts';
+import { engines } from './engines.ts';
+import { lakefs } from './lakefs/kind.ts';
+import { meilisearch } from './meilisearch/kind.ts';
 import { postgres } from './postgres/kind.ts';
+import { rds } from './rds/kind.ts';
 import { type AnyKind, anyKind, type System } from './system.ts';
 
 /** Every kind of source; a test holds this list equal to the folders of src/sources/. */
-export const kinds: readonly AnyKind[] = [anyKind(postgres)];
+export const kinds: readonly AnyKind[] = [anyKind(lakefs), anyKind(meilisearch), anyKind(postgres), anyKind(rds(engines))];
 
 /** Fails with ConfigInvalid when there is no such kind. */
 export const kindNamed = (name: string): AnyKind => {

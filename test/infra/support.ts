@@ -43,4 +43,4 @@ export const synthesized = (raw: unknown = exampleWith(), name = 'example'): Syn
 export type Resource = { readonly Type: string; readonly Properties: Record<string, unknown> };
 
 export const resourcesOf = (template: Template, type: string): Resource[] =>
-  Object.values<Resource>(template.findResources(type)).map(({ Type, Properties }) => ({ Type, Properties }));
+  Object.values(template.findResources(type)).map(({ Type, Properties }): Resource => ({ Type, Properties }));

@@ -88,7 +88,9 @@ export const simulate = async (seed: number, tell: (line: string) => void = () =
   const around = async (step: string, _payload: Json, call: () => Promise<Json>): Promise<Json> => {
     if (!calm && chance(storm.doubled)) {
       happened.push(`${step} doubled`);
-      return Promise.race([tracked(call), tracked(call)]);
+      const attempts = [tracked(call), tracked(call)];
+      // Nobody knows which of them is heard.
+      return among(attempts);
     }
     if (!calm && chance(storm.late)) {
       // The invocation goes on; its answer is lost on the way.
@@ -101,7 +103,7 @@ export const simulate = async (seed: number, tell: (line: string) => void = () =
   };
   const segmentMs = among([0, 500, 20_000, 4 * MINUTE]);
   // Every piece fits into a function, with room for its margin; a whole task need not.
-  const short = chance(0.4) ? 20_000 + 2 * segmentMs : undefined;
+  const short = chance(0.4) ? 20_000 + 3 * segmentMs : undefined;
   const system: System = openSystem({
     behaviour: {
       holds: chance(0.7),
@@ -165,7 +167,7 @@ export const simulate = async (seed: number, tell: (line: string) => void = () =
         return void twins.push(Promise.all([first, start('backup', input)]));
       }
       case 'drill':
-        return void start('drill', { seed: Math.floor(random() * 1000) });
+        return void start('drill', { seed: Math.floor(random() * 1000), selection: among(['latest', 'oldest', 'random', 'never-drilled']) });
       case 'restore':
         return void start('restore', { target: 'spare', overwrite: true });
       case 'write to the source':
@@ -236,7 +238,11 @@ const mustBeOne = (delivered: readonly Ended[]): void => {
 /** When the storm is over, all that is listed is whole, and everything works again. */
 const afterwards = async (system: System, executions: Outcome['executions']): Promise<void> => {
   for (const { machine, ended } of executions) mustBeNamed(machine, ended);
-  await system.invoke('janitor', { source: SOURCE });
+  // As it does every hour.
+  for (let round = 0; round < 2; round++) {
+    await system.invoke('janitor', { source: SOURCE });
+    await system.clock.sleep(HOUR);
+  }
   const { backup, already } = OutputSchema.parse(outputOf(await system.run('backup')));
   if (already === true) throw new Error('a new backup was said to be there already');
   const entries = await listed(system.store, SOURCE);

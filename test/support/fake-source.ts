@@ -67,6 +67,8 @@ const TaskSchema = z.discriminatedUnion('kind', [
 
 const PING_MS = 60_000;
 const PLAN_MS = 5_000;
+/** The server takes up to so many times as long as it should. */
+export const SLOWEST = 1.5;
 
 let factory: Promise<DigestFactory> | undefined;
 export const digests = (): Promise<DigestFactory> => {
@@ -204,7 +206,7 @@ const dumpRows = async (
   const parts: ClassDigest[] = [];
   let { row } = begun;
   // What it begins it must be able to end.
-  while (row < task.to && (segments.length === 0 || context.budget.remaining() > place.behaviour.segmentMs)) {
+  while (row < task.to && (segments.length === 0 || context.budget.remaining() > place.behaviour.segmentMs * SLOWEST)) {
     const some = sorted.slice(row, Math.min(task.to, row + place.behaviour.rowsPerSegment));
     await place.server.work(session, place.behaviour.segmentMs, 'read');
     const text = some.map(([key, value]) => `row\t${JSON.stringify([task.class, key, value])}\n`).join('');

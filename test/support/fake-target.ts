@@ -3,7 +3,7 @@ import type { Check, Manifest, Segment } from '../../src/backup/types.ts';
 import { LifeboatError } from '../../src/errors.ts';
 import type { Budget, Cursor, Part, Stage, StageInput, Tampering, Target, TaskContext } from '../../src/sources/contract.ts';
 import type { Content, FakeDatabase, Session } from './fake-server.ts';
-import { digestsOf, type FakePlace, inSession, placeOf } from './fake-source.ts';
+import { digestsOf, type FakePlace, inSession, placeOf, SLOWEST } from './fake-source.ts';
 
 /** What every scratch database is called; nothing else is ever dropped. */
 const SCRATCH = 'lifeboat-drill-';
@@ -120,7 +120,7 @@ const load = (place: FakePlace): Stage => ({
       const input = inputOf(context);
       let done = resume === undefined ? 0 : Number(resume);
       const begun = done;
-      while (done < segments.length && (done === begun || context.budget.remaining() > place.behaviour.segmentMs)) {
+      while (done < segments.length && (done === begun || context.budget.remaining() > place.behaviour.segmentMs * SLOWEST)) {
         const segment = input.manifest.segments[segments[done] ?? 0];
         if (segment !== undefined) await loadSegment(place, session, segment, context);
         done += 1;

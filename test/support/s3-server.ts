@@ -14,7 +14,10 @@ export interface Seen {
   readonly operation: string;
   readonly bucket: string;
   readonly key: string;
+  readonly query: URLSearchParams;
   readonly headers: IncomingMessage['headers'];
+  /** Of the answer; 0 until it is sent. */
+  readonly status: () => number;
 }
 
 export interface S3Server {
@@ -49,7 +52,7 @@ export const startS3Server = async (): Promise<S3Server> => {
 
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { operation, bucketName, key, query } = routeOf(request);
-    seen.push({ operation, bucket: bucketName, key, headers: request.headers });
+    seen.push({ operation, bucket: bucketName, key, query, headers: request.headers, status: () => (response.headersSent ? response.statusCode : 0) });
     const fault = faults.take(operation, key);
     if (fault?.kind === 'slow') await sleep(fault.ms);
     if (fault !== undefined && isBefore(fault)) return refuse(fault, request, response);

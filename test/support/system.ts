@@ -108,7 +108,7 @@ for (const machine of ['backup', 'restore', 'drill'] as const) machines.set(mach
 
 export const openSystem = (options: SystemOptions = {}): System => {
   const clock = virtualClock();
-  const random = options.random ?? Math.random;
+  const random = options.random ?? (() => 0.5);
   const invocations = new AsyncLocalStorage<Invocation>();
   const sessions = new Map<Invocation, Set<Session>>();
   const states = new Map<string, 'running' | 'gone'>();
@@ -140,7 +140,8 @@ export const openSystem = (options: SystemOptions = {}): System => {
   };
 
   const server = openServer({
-    sleep,
+    // No two attempts are equally fast.
+    sleep: (milliseconds) => sleep(milliseconds * (0.5 + random())),
     at: (point) => pass(`server.${point}`),
     opened: (session) => {
       const invocation = invocations.getStore();

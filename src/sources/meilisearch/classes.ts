@@ -1,5 +1,5 @@
 import type { Json } from '../../backup/types.ts';
-import type { Key, Settings } from './api.ts';
+import type { Key } from './api.ts';
 import { isRedacted } from './instance-files.ts';
 
 /** Object classes beside the documents; docs/store-format.md says what a row of each is. */
@@ -22,7 +22,7 @@ const row = (key: string, ...rest: readonly unknown[]): Row => {
 export const indexRow = ({ uid, primaryKey }: { readonly uid: string; readonly primaryKey: string | null }): Row => row(uid, primaryKey);
 
 /** Without secrets, which the server shows in part or not at all. */
-export const settingsRow = (uid: string, settings: Settings): Row => row(uid, withoutKeys(settings));
+export const settingsRow = (uid: string, settings: Readonly<Record<string, Json>>): Row => row(uid, withoutKeys(settings));
 
 /** Undefined for a key that no route can make again: one that ends, and one for some indexes with an action for all. */
 export const keyRow = ({ uid, name, description, actions, indexes, expiresAt }: Pick<Key, 'uid' | 'name' | 'description' | 'actions' | 'indexes' | 'expiresAt'>): Row | undefined =>

@@ -104,7 +104,7 @@ const openClient = (means: Means): Client => {
 const send = ({ address, key, agent, signal }: Means, method: string, path: string, options: RequestOptions): Promise<Answer> => {
   const query = new URLSearchParams(Object.entries(options.query ?? {}).map(([name, value]): [string, string] => [name, String(value)]));
   const url = new URL(`${address.url}${path}${query.size === 0 ? '' : `?${query}`}`);
-  const body = options.body ?? (options.json === undefined ? undefined : { bytes: Buffer.from(JSON.stringify(options.json)), type: 'application/json' });
+  const body: RequestOptions['body'] = options.body ?? (options.json === undefined ? undefined : { bytes: Buffer.from(JSON.stringify(options.json)), type: 'application/json' });
   const headers: http.OutgoingHttpHeaders = {
     // The server compresses on one thread, and slower than the network.
     'accept-encoding': 'identity',

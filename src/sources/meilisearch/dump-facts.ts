@@ -48,7 +48,7 @@ export const DetailsSchema = z.object({
   mode: z.enum(['api', 'server']),
   version: z.string(),
   keyPrint: z.object({ uid: z.string(), print: z.string() }).nullable(),
-  /** Of one key less than a page, so that thousands of indexes fit into a manifest. */
-  indexes: z.array(z.object({ uid: z.string(), primaryKey: z.string().nullable() })),
+  /** As they were read; a search that was recorded at another state of its index is not compared. */
+  indexes: z.array(z.object({ uid: z.string(), primaryKey: z.string().nullable(), updatedAt: z.string() })),
 });
 export type Details = z.output<typeof DetailsSchema>;

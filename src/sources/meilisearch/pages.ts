@@ -37,18 +37,20 @@ export const readPages = async (client: Client, range: PageRange, sink: PageSink
   const inFlight: { limit: number; answer: Promise<Buffer> }[] = [];
   let asked = range.from;
   let limit = Math.min(FIRST_PAGE_DOCUMENTS, pageDocuments(range.documentBytes));
+  let begun = false;
   let done = 0;
   let total = range.to ?? Number.POSITIVE_INFINITY;
   const end = () => Math.min(range.to ?? Number.POSITIVE_INFINITY, total);
   try {
     for (;;) {
       // The first page says how many there are, and how large they are.
-      const lanes = done === 0 ? 1 : PAGES_IN_FLIGHT;
-      while (inFlight.length < lanes && (asked < end() || (done === 0 && inFlight.length === 0))) {
+      const lanes = begun ? PAGES_IN_FLIGHT : 1;
+      while (inFlight.length < lanes && (asked < end() || !begun)) {
         const size = Math.max(0, Math.min(limit, (range.to ?? Number.POSITIVE_INFINITY) - asked));
         const answer = fetchPage(client, range.index, asked, size);
         answer.catch(() => {});
         inFlight.push({ limit: size, answer });
+        begun = true;
         asked += size;
       }
       const next = inFlight.shift();

@@ -10,22 +10,24 @@ const SORTED = 10;
 const SAMPLES = 3;
 const WORD = /[a-z]{4,20}/gi;
 
+const JsonValue: z.ZodType<Json> = z.json();
+
 /** What an application asked at backup time, and what it got. */
 export const SearchSchema = z.object({
   index: z.string(),
   updatedAt: z.string(),
   /** Of `POST /indexes/:uid/search`. */
-  body: z.record(z.string(), z.json()),
+  body: z.record(z.string(), JsonValue),
   /** The field of each hit that is compared. */
   field: z.string(),
   /** Sorted hits are compared in their order; others as a set. */
   ordered: z.boolean(),
-  expected: z.array(z.json()),
+  expected: z.array(JsonValue),
 });
 export type Search = z.output<typeof SearchSchema>;
 
-const HitsSchema = z.object({ hits: z.array(z.record(z.string(), z.json())), estimatedTotalHits: z.int() });
-const DocumentsSchema = z.object({ results: z.array(z.record(z.string(), z.json())), total: z.int() });
+const HitsSchema = z.object({ hits: z.array(z.record(z.string(), JsonValue)), estimatedTotalHits: z.int() });
+const DocumentsSchema = z.object({ results: z.array(z.record(z.string(), JsonValue)), total: z.int() });
 
 /** Words of sampled documents, a filter and a sort, where the settings allow them. */
 export const recordSearches = async (client: Client, index: Index, settings: Settings): Promise<Search[]> => {

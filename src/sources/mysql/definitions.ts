@@ -134,7 +134,7 @@ function* compound(row: Record<string, unknown> | undefined, column: string, wha
   ].flatMap(([name, value]) => (typeof value === 'string' ? [`${String(name)} = ${literal(value)}`] : []));
   let delimiter = '$$';
   while (text.includes(delimiter)) delimiter += '$';
-  yield `\n${drop};\nSET SESSION ${settings.join(', ')};\nDELIMITER ${delimiter}\n${text}${delimiter}\nDELIMITER ;\nSET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO';\n`;
+  yield `\n${drop};\nSET SESSION ${settings.join(', ')};\nDELIMITER ${delimiter}\n${text}\n${delimiter}\nDELIMITER ;\nSET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO';\n`;
 }
 
 /** One column of a SHOW CREATE; the server answers NULL where the user may not see it. */

@@ -17,6 +17,12 @@ const Token = z.object({
 
 export type Token = z.output<typeof Token>;
 
+/** Of a server that nobody else writes to (a clone of a snapshot): what any session sees is the instant. */
+const Quiesced = z.object({ quiesced: z.string().min(1) });
+
+/** `origin` names the instant. */
+export const quiescedToken = (origin: string): z.output<typeof Quiesced> => ({ quiesced: origin });
+
 const BEGIN = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY';
 
 const Opened = z.object({ at: z.string(), snapshot: z.string(), visible: z.string(), lsn: z.string().nullable(), session: z.string() });
@@ -40,6 +46,11 @@ export const openInstant = async (connection: Connection): Promise<PointInTime> 
  * none lives, or when they are not relays of one and the same instant.
  */
 export const joinInstant = async (connection: Connection, instants: readonly PointInTime[]): Promise<PointInTime> => {
+  const [newest] = instants;
+  if (newest !== undefined && isQuiesced(newest)) {
+    await connection.run(BEGIN, 'joining the instant');
+    return newest;
+  }
   const tokens = instants.map((at) => Token.parse(at.token));
   if (new Set(tokens.map((token) => token.origin)).size > 1) {
     throw new LifeboatError('InstantLost', 'the holders of this backup fixed two different instants', { hint: 'Start a new backup.' });
@@ -69,7 +80,14 @@ export const exportAgain = async (connection: Connection, at: PointInTime): Prom
     'exporting the snapshot',
   );
   if (exported === undefined) throw new LifeboatError('SourceProblem', 'the server exported no snapshot');
-  return { ...at, token: { ...Token.parse(at.token), snapshot: exported.snapshot } };
+  return { ...at, token: { ...tokenOf(at), snapshot: exported.snapshot } };
+};
+
+const isQuiesced = (at: PointInTime): boolean => Quiesced.safeParse(at.token).success;
+
+const tokenOf = (at: PointInTime): Omit<Token, 'snapshot'> => {
+  const quiesced = Quiesced.safeParse(at.token);
+  return quiesced.success ? { origin: quiesced.data.quiesced, lsn: null } : Token.parse(at.token);
 };
 
 /** The id to pass to SET TRANSACTION SNAPSHOT. */

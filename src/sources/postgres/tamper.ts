@@ -24,6 +24,17 @@ export async function tamperWith(
   budget: Budget,
 ): Promise<Tampering> {
   refuseUnlessScratch(address);
+  return damage(address, services, manifest, seed, budget);
+}
+
+/** As tamperWith, for a whole server that is thrown away, whatever its databases are called. */
+export async function damage(
+  address: PostgresAddress,
+  services: Services,
+  manifest: Manifest,
+  seed: number,
+  budget: Budget,
+): Promise<Tampering> {
   return withTarget(address, services, budget, async (session) => {
     const before = await readDetail(session, ITEM);
     if (before !== undefined) return TamperingSchema.parse(JSON.parse(before));

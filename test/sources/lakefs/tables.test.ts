@@ -35,7 +35,7 @@ describe('metadata files of lakeFS 1.84', () => {
   });
 
   it('holds the refs that were decoded when they were recorded', () => {
-    const manifest = JSON.parse(readFileSync(join(FIXTURES, 'refs_manifest.json'), 'utf8'));
+    const manifest = JSON.parse(readFileSync(join(FIXTURES, 'lakectl_refs_dump.json'), 'utf8'));
     const decoded = JSON.parse(readFileSync(join(FIXTURES, 'refs_decoded.json'), 'utf8'));
     const branches = rangesOf(manifest.branches_meta_range_id).flatMap((range) => recordsOf(range).map(decodeRef));
     expect(branches.map(({ id, commitId: commit_id }) => ({ id, commit_id }))).toEqual(rowsOf(decoded.branches_meta_range_id));

@@ -97,10 +97,10 @@ describe('the RDS double, as the SDK sees it', () => {
     const SourceDBSnapshotIdentifier = `arn:aws:rds:${REGION}:${ACCOUNT}:snapshot:first`;
     const abroad = client('eu-west-1');
     const plain = { SourceDBSnapshotIdentifier, TargetDBSnapshotIdentifier: 'first-abroad', CopyTags: true };
-    const asked = abroad.send(new CopyDBSnapshotCommand({ ...plain, SourceRegion: REGION }));
+    const asked = abroad.send(new CopyDBSnapshotCommand(plain));
     await expect(asked).rejects.toMatchObject({ name: 'InvalidParameterCombination' });
     const KmsKeyId = 'arn:aws:kms:eu-west-1:123456789012:key/ours';
-    await abroad.send(new CopyDBSnapshotCommand({ ...plain, SourceRegion: REGION, KmsKeyId }));
+    await abroad.send(new CopyDBSnapshotCommand({ ...plain, KmsKeyId }));
     const ready = await waitFor(() => snapshotStatus('first-abroad', abroad), (snapshot) => snapshot?.Status === 'available');
     expect(ready).toMatchObject({ KmsKeyId, TagList: [{ Key: 'a:b', Value: 'c' }] });
     await expect(snapshotStatus('first-abroad')).rejects.toMatchObject({ name: 'DBSnapshotNotFoundFault' });

@@ -1,6 +1,6 @@
 /** The databases behind the double: real PostgreSQL clusters, copied as a storage snapshot would be. */
 import { randomBytes } from 'node:crypto';
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { Client, escapeIdentifier, escapeLiteral } from 'pg';
@@ -16,7 +16,12 @@ export interface Cluster {
 /** No slash, no quote, no @, as RDS has it. */
 export const newPassword = (): string => randomBytes(18).toString('base64url');
 
-export const newFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'lifeboat-rds-double-'));
+/** Others may pass through it: as root, PostgreSQL runs as nobody. */
+export const newFolder = async (): Promise<string> => {
+  const folder = await mkdtemp(join(tmpdir(), 'lifeboat-rds-double-'));
+  await chmod(folder, 0o755);
+  return folder;
+};
 
 const SETTINGS = { fsync: 'off', wal_level: 'replica' };
 

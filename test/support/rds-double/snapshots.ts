@@ -159,7 +159,7 @@ export const startExport = (state: State, caller: Caller, form: Form): Fields =>
   return { ExportTaskIdentifier: id, SourceArn: source.arn, Status: 'STARTING' };
 };
 
-export const describeExports = (state: State, caller: Caller, form: Form): Fields => {
+export const describeExports = (state: State, _caller: Caller, form: Form): Fields => {
   const wanted = form.text('ExportTaskIdentifier');
   const items = [...state.exports.values()].filter(({ id }) => wanted === undefined || id === wanted);
   if (wanted !== undefined && items.length === 0) throw new RdsError('ExportTaskNotFound', 404, `The export task ${wanted} does not exist`);

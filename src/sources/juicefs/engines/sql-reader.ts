@@ -3,7 +3,7 @@ import type { Acl, Attr, Chunk, Counters, DelFile, Head, Quota, Sustained, Xattr
 import { CHUNK_BYTES, TYPE } from '../model.ts';
 import { aclFromRow } from './acl.ts';
 import type { Content, Edge, Page, PageRequest, Reader } from './reader.ts';
-import { binary, type Dialect, integer, type SqlRow, type SqlSession, small, string } from './sql.ts';
+import { binary, integer, type SqlRow, type SqlSession, small, string } from './sql.ts';
 
 /** Requests of one query: SQLite refuses a compound of more than 500. */
 const REQUESTS_MAX = 200;
@@ -48,8 +48,8 @@ const inBatches = async <Item, Result>(
 
 const readPages = async ({ dialect, rows }: SqlSession, requests: readonly PageRequest[]): Promise<readonly Page[]> => {
   const selects = requests.map(({ directory, after, limit }, n) => {
-    const later = after === undefined ? '' : ` AND name > ${dialect.bytes(after)}`;
-    return `SELECT * FROM (SELECT ${n} AS n, name, inode, ${dialect.column('type')} FROM ${dialect.table('edge')} WHERE parent = ${directory}${later} ORDER BY name LIMIT ${limit}) q${n}`;
+    const later = after === undefined ? '' : ` AND e.name > ${dialect.bytes(after)}`;
+    return `SELECT * FROM (SELECT ${n} AS n, ${dialect.raw('e.name')} AS name, e.inode, e.${dialect.column('type')} FROM ${dialect.table('edge')} e WHERE e.parent = ${directory}${later} ORDER BY e.name LIMIT ${limit}) q${n}`;
   });
   const edges: Edge[][] = requests.map(() => []);
   for (const row of await rows(`${selects.join(' UNION ALL ')} ORDER BY 1, 2`, 'reading directories'))
@@ -90,7 +90,7 @@ const readContents = async (
   const filled = all.filter((inode) => holdsData(drafts.get(inode)?.attr));
   if (filled.length > 0)
     for (const row of await rows(
-      `SELECT inode, indx, slices FROM ${dialect.table('chunk')} WHERE inode IN (${filled.join(',')}) ORDER BY inode, indx`,
+      `SELECT inode, indx, ${dialect.raw('slices')} FROM ${dialect.table('chunk')} WHERE inode IN (${filled.join(',')}) ORDER BY inode, indx`,
       'reading chunks',
     )) {
       const draft = drafts.get(integer(row[0]));
@@ -103,11 +103,11 @@ const readContents = async (
     }
   const links = all.filter((inode) => drafts.get(inode)?.attr.type === TYPE.symlink);
   if (links.length > 0)
-    for (const row of await rows(`SELECT inode, target FROM ${dialect.table('symlink')} WHERE inode IN (${links.join(',')})`, 'reading symlinks')) {
+    for (const row of await rows(`SELECT inode, ${dialect.raw('target')} FROM ${dialect.table('symlink')} WHERE inode IN (${links.join(',')})`, 'reading symlinks')) {
       const draft = drafts.get(integer(row[0]));
       if (draft !== undefined) draft.symlink = binary(row[1]);
     }
-  for (const row of await rows(`SELECT inode, name, value FROM ${dialect.table('xattr')} WHERE inode IN (${all.join(',')})`, 'reading xattrs')) {
+  for (const row of await rows(`SELECT inode, ${dialect.raw('name')}, ${dialect.raw('value')} FROM ${dialect.table('xattr')} WHERE inode IN (${all.join(',')})`, 'reading xattrs')) {
     const draft = drafts.get(integer(row[0]));
     if (draft === undefined) continue;
     draft.xattrs ??= [];

@@ -25,6 +25,8 @@ export interface Dialect {
   table(name: string): string;
   column(name: string): string;
   bytes(value: Uint8Array): string;
+  /** A column of bytes as bytes, whatever it was stored as: juicefs appends slices in SQLite so that they become text. */
+  raw(column: string): string;
   text(value: string): string;
   /** Rows of which some may be there already. */
   insertIfAbsent(table: string, columns: readonly string[], rows: readonly string[]): string;

@@ -29,6 +29,7 @@ const sqliteDialect = (prefix: string): Dialect => {
     engine: 'sqlite3',
     table: (name) => quote(prefix + name),
     column: quote,
+    raw: (column) => `CAST(${column} AS BLOB)`,
     bytes: (value) => `x'${hex(value)}'`,
     text: (value) => `'${value.replaceAll("'", "''")}'`,
     insertIfAbsent: (table, columns, rows) => `INSERT INTO ${table} (${list(columns)}) VALUES ${rows.join(',')} ON CONFLICT DO NOTHING`,

@@ -25,7 +25,7 @@ export const textBuffer = (): TextBuffer => {
   return {
     ascii(text) {
       reserve(text.length);
-      buffer.latin1Write(text, used);
+      buffer.write(text, used, 'latin1');
       used += text.length;
     },
     bytes(bytes) {
@@ -35,7 +35,7 @@ export const textBuffer = (): TextBuffer => {
     },
     utf8(text) {
       reserve(text.length * 3);
-      used += buffer.utf8Write(text, used);
+      used += buffer.write(text, used, 'utf8');
     },
     get size() {
       return used;

@@ -1,0 +1,29 @@
+import { type PostgresAddress, PostgresAddressSchema } from './postgres/address.ts';
+import { auditStage } from './postgres/audit.ts';
+import { concludeDump } from './postgres/conclude.ts';
+import { withConnection } from './postgres/connect.ts';
+import { dumpStage } from './postgres/dump.ts';
+import { inspectDatabase } from './postgres/inspect.ts';
+import { quiescedToken } from './postgres/instant.ts';
+import { sealStage } from './postgres/seal.ts';
+import { damage } from './postgres/tamper.ts';
+import type { Engine, Login } from './rds/engine.ts';
+
+/** The kinds that speak to the servers inside RDS instances, as the kind `rds` needs them. Neither knows of the other. */
+
+const postgresAt = ({ password, ...login }: Login): PostgresAddress => PostgresAddressSchema.parse({ ...login, inlinePassword: password });
+
+/** Aurora is no instance with snapshots of its own: its clusters have them. */
+const postgres: Engine = {
+  names: ['postgres'],
+  product: 'PostgreSQL',
+  inspect: (login, services) => withConnection(postgresAt(login), services, inspectDatabase),
+  dump: (login, services) => dumpStage(postgresAt(login), services),
+  quiesced: quiescedToken,
+  seal: sealStage,
+  conclude: concludeDump,
+  audit: (login, services) => auditStage(postgresAt(login), services),
+  tamper: (login, services, manifest, seed, budget) => damage(postgresAt(login), services, manifest, seed, budget),
+};
+
+export const engines: readonly Engine[] = [postgres];

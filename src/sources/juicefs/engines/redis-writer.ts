@@ -1,0 +1,142 @@
+import { type Acl, align4K, isDirectory, ROOT_INODE, SLICE_BYTES, TRASH_INODE, TYPE } from '../model.ts';
+import { aclKey } from './acl.ts';
+import { type Argument, bytesOf, listOfReplies, pairsOf, type RedisSession } from './redis.ts';
+import { EDGE_BYTES, encodeAttr } from './redis-attr.ts';
+import { redisChecks, redisFinish } from './redis-finish.ts';
+import { encodeAcl } from './redis-reader.ts';
+import { FOLDERS_KEY, MARKER_KEY, NUMBER_RULE, PUT, RAISE, RULES_KEY } from './redis-scripts.ts';
+import { storedLength } from './sql-writer.ts';
+import type { Occurrence, Writer } from './writer.ts';
+
+/** Keys that are looked at in one step of a scan. */
+const SCAN_COUNT = 5000;
+
+/** The keys of a volume, without prefix. */
+const OURS =
+  /^(setting|sliceRef|delSlices|delfiles|detachedNodes|allSessions|sessions|sessionInfos|session\d+|locked\d+|lock[fp]\d+|dir(DataLength|UsedSpace|UsedInodes|Quota|QuotaUsedSpace|QuotaUsedInodes)|(user|group)Quota(UsedSpace|UsedInodes)?|acl|aclMaxId|krbToken|krbTokenMaxId|txnLog|txnLastLog|usedSpace|totalInodes|next(inode|chunk|session|Trash|CleanupSlices)|lastCleanup\w+|lifeboat\w*|[idpsx]\d+|c\d+_\d+)$/;
+
+export async function* scanKeys(session: RedisSession): AsyncGenerator<readonly string[]> {
+  const pattern = `${session.prefix.replace(/[[\]?*\\^]/g, '\\$&')}*`;
+  let cursor = '0';
+  do {
+    const [next, keys] = listOfReplies(await session.call('SCAN', cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT));
+    cursor = bytesOf(next)?.toString('latin1') ?? '0';
+    yield listOfReplies(keys).map((key) => bytesOf(key)?.toString('latin1').slice(session.prefix.length) ?? '');
+  } while (cursor !== '0');
+}
+
+export const redisWriter = (session: RedisSession): Writer => {
+  const key = (name: string): string => session.prefix + name;
+  const rules = new Map<string, number>();
+
+  return {
+    async occupant() {
+      for await (const keys of scanKeys(session)) {
+        const found = keys.find((name) => !name.startsWith(MARKER_KEY));
+        if (found !== undefined) return `key ${key(found)}`;
+      }
+      return undefined;
+    },
+    async marker() {
+      const fields = new Map(pairsOf(await session.call('HGETALL', key(MARKER_KEY))).map(([name, value]) => [name.toString(), value.toString()]));
+      const restore = fields.get('restore');
+      return restore === undefined ? undefined : { restore, since: fields.get('since') ?? 'unknown' };
+    },
+    async begin(restore, since) {
+      await session.call('HSETNX', key(MARKER_KEY), 'restore', restore);
+      await session.call('HSETNX', key(MARKER_KEY), 'since', since);
+    },
+    async put(occurrences) {
+      await numberRules(session, rules, occurrences);
+      const replies = await session.pipeline([
+        ...occurrences.map((one) => ['EVAL', PUT, 0, ...putArguments(session.prefix, one, rules)] as const),
+        ...highestIds(occurrences).map(([field, value]) => ['EVAL', RAISE, 0, session.prefix, field, String(value)] as const),
+      ]);
+      return replies.slice(0, occurrences.length).filter((reply) => reply === 1).length;
+    },
+    finish: (step, head, now) => redisFinish(session, step, head, now),
+    async publish(head) {
+      await session.pipeline([
+        ['MULTI'],
+        ['SET', key('setting'), head.setting],
+        ['DEL', key(MARKER_KEY), key(FOLDERS_KEY), key(RULES_KEY)],
+        ['EXEC'],
+      ]);
+    },
+    checks: () => redisChecks(session),
+    async clear() {
+      for await (const keys of scanKeys(session)) {
+        const ours = keys.filter((name) => OURS.test(name));
+        if (ours.length > 0) await session.call('DEL', ...ours.map(key));
+      }
+    },
+    close: () => session.close(),
+  };
+};
+
+const numberRules = async (session: RedisSession, known: Map<string, number>, occurrences: readonly Occurrence[]): Promise<void> => {
+  for (const { entry } of occurrences)
+    for (const rule of [entry.accessAcl, entry.defaultAcl]) {
+      if (rule === undefined || known.has(aclKey(rule))) continue;
+      known.set(aclKey(rule), Number(await session.call('EVAL', NUMBER_RULE, 0, session.prefix, encodeAcl(rule))));
+    }
+};
+
+const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+const putArguments = (prefix: string, { parent, entry, root }: Occurrence, rules: ReadonlyMap<string, number>): Argument[] => {
+  const { attr, name, symlink, xattrs = [], chunks = [], accessAcl, defaultAcl } = entry;
+  const rule = (acl: Acl | undefined): number => (acl === undefined ? 0 : (rules.get(aclKey(acl)) ?? 0));
+  const edge = Buffer.alloc(EDGE_BYTES);
+  edge.writeUInt8(attr.type, 0);
+  edge.writeBigUInt64BE(attr.inode, 1);
+  const stored = encodeAttr(attr, { parent, accessAcl: rule(accessAcl), defaultAcl: rule(defaultAcl), length: storedLength(attr, symlink) });
+  const length = attr.type === TYPE.regular ? attr.length : 0n;
+  const counted = attr.inode !== ROOT_INODE && attr.inode !== TRASH_INODE;
+  const values: Argument[] = [
+    prefix,
+    root ? '1' : '0',
+    String(parent),
+    asBuffer(name),
+    edge,
+    String(attr.inode),
+    stored,
+    isDirectory(attr) ? '1' : '0',
+    counted ? '1' : '0',
+    String(align4K(length)),
+    String(length),
+    parent < TRASH_INODE ? '1' : '0',
+    symlink === undefined ? '' : asBuffer(symlink),
+    xattrs.length,
+  ];
+  for (const xattr of xattrs) values.push(asBuffer(xattr.name), asBuffer(xattr.value));
+  values.push(chunks.length);
+  for (const { index, slices } of chunks) {
+    values.push(index, slices.length / SLICE_BYTES);
+    const bytes = asBuffer(slices);
+    for (let at = 0; at + SLICE_BYTES <= bytes.length; at += SLICE_BYTES) {
+      const id = bytes.readBigUInt64BE(at + 4);
+      values.push(bytes.subarray(at, at + SLICE_BYTES), id === 0n ? '' : `k${id}_${bytes.readUInt32BE(at + 12)}`);
+    }
+  }
+  return values;
+};
+
+const highestIds = (occurrences: readonly Occurrence[]): readonly (readonly [string, bigint])[] => {
+  let inode = 0n;
+  let trash = 0n;
+  let slice = 0n;
+  for (const { entry } of occurrences) {
+    const own = entry.attr.inode;
+    if (own >= TRASH_INODE) trash = own - TRASH_INODE > trash ? own - TRASH_INODE : trash;
+    else if (own > inode) inode = own;
+    for (const { slices } of entry.chunks ?? []) {
+      const bytes = asBuffer(slices);
+      for (let at = 0; at + SLICE_BYTES <= bytes.length; at += SLICE_BYTES) {
+        const id = bytes.readBigUInt64BE(at + 4);
+        if (id > slice) slice = id;
+      }
+    }
+  }
+  return [['maxInode', inode], ['maxTrash', trash], ['maxSlice', slice]];
+};

@@ -1,0 +1,117 @@
+import { Redis } from 'ioredis';
+import { LifeboatError } from '../../../errors.ts';
+
+const CONNECT_TIMEOUT_MS = 15_000;
+
+export interface RedisPlace {
+  readonly host: string;
+  readonly port: number;
+  readonly database: number;
+  readonly user: string | undefined;
+  readonly password: string | undefined;
+  readonly tls: boolean;
+  /** Before every key: `{3}` for database 3 of a cluster, else nothing. */
+  readonly prefix: string;
+}
+
+export type Argument = string | number | Buffer;
+export type Reply = Buffer | string | number | null | readonly Reply[];
+
+/** What is needed of a client: commands with raw bytes, many at once. */
+export interface RedisSession {
+  readonly prefix: string;
+  call(...command: readonly [string, ...Argument[]]): Promise<Reply>;
+  /** Answers in order; fails with the first error. */
+  pipeline(commands: readonly (readonly [string, ...Argument[]])[]): Promise<readonly Reply[]>;
+  close(): Promise<void>;
+}
+
+/** Fails with ConnectionRefused or LoginFailed. */
+export const openRedis = async (place: RedisPlace): Promise<RedisSession> => {
+  const at = `${place.host}:${place.port}/${place.database}`;
+  const client = new Redis({
+    host: place.host,
+    port: place.port,
+    // A cluster has one database; its number is part of the prefix.
+    db: place.prefix === '' ? place.database : 0,
+    ...(place.user === undefined ? {} : { username: place.user }),
+    ...(place.password === undefined ? {} : { password: place.password }),
+    ...(place.tls ? { tls: {} } : {}),
+    lazyConnect: true,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => null,
+    enableOfflineQueue: false,
+  });
+  // An error shows where the client is used next; without a listener it would end the process.
+  client.on('error', () => {});
+  const fail = (cause: unknown): LifeboatError => mapped(cause, at);
+  try {
+    await client.connect();
+    await client.ping();
+  } catch (cause) {
+    client.disconnect();
+    throw fail(cause);
+  }
+  return {
+    prefix: place.prefix,
+    async call(name, ...values) {
+      try {
+        return (await client.callBuffer(name, ...values)) as Reply;
+      } catch (cause) {
+        throw fail(cause);
+      }
+    },
+    async pipeline(commands) {
+      if (commands.length === 0) return [];
+      const pipeline = client.pipeline();
+      for (const [name, ...values] of commands) pipeline.callBuffer(name, ...values);
+      const replies = await pipeline.exec().catch((cause: unknown) => {
+        throw fail(cause);
+      });
+      return (replies ?? []).map(([error, reply]) => {
+        if (error !== null) throw fail(error);
+        return reply as Reply;
+      });
+    },
+    async close() {
+      await client.quit().catch(() => client.disconnect());
+    },
+  };
+};
+
+const mapped = (cause: unknown, at: string): LifeboatError => {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  if (/WRONGPASS|NOAUTH|NOPERM|invalid password/i.test(message))
+    return new LifeboatError('LoginFailed', `Redis at ${at} refused the login`, { hint: 'Check user and password.', cause });
+  if (/OOM command/i.test(message)) return new LifeboatError('TargetFull', `Redis at ${at} is full`, { hint: 'Raise maxmemory.', cause });
+  if (/LOADING|BUSY|TRYAGAIN/.test(message)) return new LifeboatError('SourceBusy', `Redis at ${at} is busy: ${message}`, { cause });
+  if (/MOVED|CROSSSLOT/.test(message))
+    return new LifeboatError('Unsupported', `Redis at ${at} is a cluster`, { hint: 'Give the node that holds the volume, and prefix={<db>}.', cause });
+  if (/ECONNREFUSED|ENOTFOUND|ETIMEDOUT|connect/i.test(message))
+    return new LifeboatError('ConnectionRefused', `cannot reach Redis at ${at}`, { hint: 'Check host, port and network.', cause });
+  if (/closed|ECONNRESET|EPIPE/i.test(message)) return new LifeboatError('ConnectionLost', `Redis at ${at} was lost`, { cause });
+  return new LifeboatError('SourceProblem', `Redis at ${at}: ${message}`, { cause });
+};
+
+export const bytesOf = (reply: Reply | undefined): Buffer | undefined => (Buffer.isBuffer(reply) ? reply : typeof reply === 'string' ? Buffer.from(reply) : undefined);
+
+export const listOfReplies = (reply: Reply | undefined): readonly Reply[] => (Array.isArray(reply) ? (reply as readonly Reply[]) : []);
+
+export const numberOf = (reply: Reply | undefined): bigint => {
+  if (typeof reply === 'number') return BigInt(reply);
+  const text = bytesOf(reply)?.toString('latin1') ?? '';
+  return /^-?\d+$/.test(text) ? BigInt(text) : 0n;
+};
+
+/** Field and value in turn. */
+export const pairsOf = (reply: Reply | undefined): readonly (readonly [Buffer, Buffer])[] => {
+  const items = listOfReplies(reply);
+  const pairs: (readonly [Buffer, Buffer])[] = [];
+  for (let i = 0; i + 1 < items.length; i += 2) {
+    const key = bytesOf(items[i]);
+    const value = bytesOf(items[i + 1]);
+    if (key !== undefined && value !== undefined) pairs.push([key, value]);
+  }
+  return pairs;
+};

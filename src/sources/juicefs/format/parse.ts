@@ -1,0 +1,248 @@
+import { LifeboatError } from '../../../errors.ts';
+import { type Acl, type Attr, type Chunk, type Entry, isDirectory, ROOT_INODE, type Tree, type Xattr } from '../model.ts';
+import { unescape } from './escape.ts';
+import { parseJson, type Value } from './json.ts';
+import { NAME_MAX_BYTES, readAcl, readAttr, readChunks, readXattrs, TARGET_MAX_BYTES } from './read-fields.ts';
+import { CLOSE, hasBackslash, isQuote, isSpace, OPEN, skipBetween, stringEnd, valueEnd } from './scan.ts';
+
+/** Longest value that is held whole: the chunks of one file, the list of deleted files. In bytes. */
+const VALUE_MAX_BYTES = 256 * 1024 * 1024;
+/** Directories within each other; a path may have 4096 bytes. */
+const DEPTH_MAX = 10_000;
+
+/** A directory that is open where a piece of a document begins. */
+export interface OpenDirectory {
+  readonly inode: bigint;
+}
+
+/** Where reading begins: before the document, between its fields, or within the entries of open directories of a tree. */
+export type Start =
+  | { readonly at: 'document' }
+  | { readonly at: 'fields' }
+  | { readonly at: 'entries'; readonly tree: Tree; readonly open: readonly OpenDirectory[] };
+
+/** What is read, in the order of the document. */
+export interface Handler {
+  /** A field before the trees that is known: Setting, Counters, … */
+  field(name: string, value: Value): void;
+  /** A tree's own directory. */
+  root(tree: Tree, entry: Entry): void;
+  entry(entry: Entry, parent: bigint): void;
+}
+
+export interface Parser {
+  push(bytes: Uint8Array): void;
+  /** Fails with ArtifactInvalid when the document, or the piece of it, was cut. */
+  end(): void;
+}
+
+const FIELDS = new Set(['Setting', 'Counters', 'Sustained', 'DelFiles', 'Quotas', 'UserQuotas', 'GroupQuotas']);
+
+interface Draft {
+  readonly kind: 'entry';
+  readonly name: Uint8Array;
+  readonly tree: Tree;
+  readonly parent: bigint;
+  told: boolean;
+  inode: bigint;
+  attr?: Attr;
+  symlink?: Uint8Array;
+  xattrs?: readonly Xattr[];
+  accessAcl?: Acl;
+  defaultAcl?: Acl;
+  chunks?: readonly Chunk[];
+}
+
+type Frame = { readonly kind: 'fields' } | { readonly kind: 'entries'; readonly tree: Tree; readonly inode: bigint } | Draft;
+
+const NOTHING = Buffer.alloc(0);
+
+/** Reads a dump as it streams by. Unknown keys are skipped whatever they hold. */
+export const openParser = (start: Start, handler: Handler): Parser => {
+  let rest: Uint8Array = NOTHING;
+  let wanted = 0;
+  let began = start.at !== 'document';
+  let done = false;
+  const frames: Frame[] = began ? [{ kind: 'fields' }] : [];
+  const inodes = new Set<bigint>();
+  if (start.at === 'entries')
+    for (const [depth, { inode }] of start.open.entries()) {
+      const own = depth === 0 && start.tree === 'FSTree' ? ROOT_INODE : inode;
+      frames.push(opened(start.tree, own), { kind: 'entries', tree: start.tree, inode: own });
+      inodes.add(own);
+    }
+
+  const tell = (draft: Draft): void => {
+    if (draft.told) return;
+    const { name, attr, symlink, xattrs, accessAcl, defaultAcl, chunks } = draft;
+    if (attr === undefined) throw invalid(`"${shown(name)}" has no attr`);
+    draft.told = true;
+    const entry: Entry = {
+      name,
+      attr,
+      ...(symlink === undefined ? {} : { symlink }),
+      ...(xattrs === undefined ? {} : { xattrs }),
+      ...(accessAcl === undefined ? {} : { accessAcl }),
+      ...(defaultAcl === undefined ? {} : { defaultAcl }),
+      ...(chunks === undefined ? {} : { chunks }),
+    };
+    if (draft.parent === 0n) handler.root(draft.tree, entry);
+    else handler.entry(entry, draft.parent);
+  };
+
+  const enter = (draft: Draft): void => {
+    tell(draft);
+    const { inode, attr } = draft;
+    if (attr !== undefined && !isDirectory(attr)) throw invalid(`inode ${inode} has entries and is no directory`);
+    if (inodes.has(inode)) throw invalid(`directory ${inode} lies within itself`);
+    if (frames.length > 2 * DEPTH_MAX) throw invalid(`directories lie deeper than ${DEPTH_MAX} within each other`);
+    inodes.add(inode);
+    frames.push({ kind: 'entries', tree: draft.tree, inode });
+  };
+
+  const leave = (): void => {
+    const frame = frames.pop();
+    if (frame?.kind === 'entries') inodes.delete(frame.inode);
+    if (frame?.kind === 'entry') tell(frame);
+    if (frames.length === 0) done = true;
+  };
+
+  /** Reads one member of the innermost object; answers where it ended, −1 when bytes are missing. */
+  const member = (bytes: Buffer, from: number, frame: Frame): number => {
+    if (!isQuote(bytes[from])) throw invalid(`expected a key, found "${shown(bytes.subarray(from, from + 10))}"`);
+    const keyEnd = stringEnd(bytes, from);
+    if (keyEnd < 0) return -1;
+    const key = bytes.subarray(from + 1, keyEnd - 1);
+    let at = keyEnd;
+    while (at < bytes.length && isSpace(bytes[at] as number)) at++;
+    if (at >= bytes.length) return -1;
+    if (bytes[at] !== 0x3a) throw invalid(`no colon after "${shown(key)}"`);
+    at++;
+    while (at < bytes.length && isSpace(bytes[at] as number)) at++;
+    if (at >= bytes.length) return -1;
+    if (frame.kind === 'entries') return object(bytes, at, key, () => frames.push(child(frame, nameOf(key))));
+    const name = key.toString('latin1');
+    if (frame.kind === 'fields') return field(bytes, at, name);
+    if (name === 'entries') return object(bytes, at, key, () => enter(frame));
+    const end = bounded(bytes, at);
+    if (end >= 0) attribute(frame, name, bytes.subarray(at, end));
+    return end;
+  };
+
+  const object = (bytes: Uint8Array, at: number, key: Uint8Array, open: () => void): number => {
+    if (bytes[at] !== OPEN) throw invalid(`"${shown(key)}" is no object`);
+    open();
+    return at + 1;
+  };
+
+  const field = (bytes: Buffer, at: number, name: string): number => {
+    if (name === 'FSTree' || name === 'Trash') return object(bytes, at, Buffer.from(name), () => frames.push(treeRoot(name)));
+    const end = bounded(bytes, at);
+    if (end >= 0 && FIELDS.has(name)) handler.field(name, json(bytes.subarray(at, end), name));
+    return end;
+  };
+
+  const bounded = (bytes: Uint8Array, at: number): number => {
+    const end = valueEnd(bytes, at);
+    if ((end < 0 ? bytes.length : end) - at > VALUE_MAX_BYTES) throw invalid(`a value of more than ${VALUE_MAX_BYTES} bytes`);
+    return end;
+  };
+
+  const drain = (bytes: Buffer): number => {
+    let at = 0;
+    for (;;) {
+      at = skipBetween(bytes, at);
+      if (at >= bytes.length) return at;
+      if (done) throw invalid('there is more after the end of the document');
+      if (!began) {
+        if (bytes[at] !== OPEN) throw invalid('it does not begin with {');
+        began = true;
+        frames.push({ kind: 'fields' });
+        at++;
+        continue;
+      }
+      const frame = frames.at(-1) as Frame;
+      if (bytes[at] === CLOSE) {
+        leave();
+        at++;
+        continue;
+      }
+      const end = member(bytes, at, frame);
+      if (end < 0) return at;
+      at = end;
+    }
+  };
+
+  return {
+    push(bytes) {
+      const all = rest.length === 0 ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) : Buffer.concat([rest, bytes]);
+      // A value that spans pieces is looked at again only once twice as much has come.
+      if (all.length < wanted) {
+        rest = all;
+        return;
+      }
+      const used = drain(all);
+      rest = all.subarray(used);
+      wanted = rest.length > bytes.length ? rest.length * 2 : 0;
+    },
+    end() {
+      wanted = 0;
+      if (rest.length > 0) rest = rest.subarray(drain(Buffer.from(rest)));
+      if (!began) throw invalid('it is empty');
+      if (rest.length > 0 || (start.at === 'document' && !done)) throw invalid('it is cut');
+    },
+  };
+};
+
+const opened = (tree: Tree, inode: bigint): Draft => ({ kind: 'entry', name: NOTHING, tree, parent: 0n, told: true, inode });
+const treeRoot = (tree: Tree): Draft => ({ kind: 'entry', name: NOTHING, tree, parent: 0n, told: false, inode: 0n });
+const child = ({ tree, inode }: { readonly tree: Tree; readonly inode: bigint }, name: Uint8Array): Draft => {
+  if (name.length === 0 || name.length > NAME_MAX_BYTES) throw invalid(`a name of ${name.length} bytes in directory ${inode}`);
+  return { kind: 'entry', name, tree, parent: inode, told: false, inode: 0n };
+};
+
+const attribute = (draft: Draft, name: string, bytes: Buffer): void => {
+  const known = name === 'attr' || name === 'xattrs' || name === 'chunks' || name === 'symlink' || name.startsWith('posix_acl_');
+  if (!known) return;
+  if (draft.told) throw invalid(`${name} of inode ${draft.inode} stands after its entries`);
+  if (name === 'attr') {
+    const attr = readAttr(json(bytes, name));
+    // The root of a dump of a folder becomes the root of the volume.
+    draft.inode = draft.parent === 0n && draft.tree === 'FSTree' ? ROOT_INODE : attr.inode;
+    draft.attr = draft.inode === attr.inode ? attr : { ...attr, inode: draft.inode };
+    return;
+  }
+  if (name === 'symlink') {
+    draft.symlink = nameOf(stringBytes(bytes));
+    if (draft.symlink.length > TARGET_MAX_BYTES) throw invalid(`a symlink of ${draft.symlink.length} bytes`);
+  } else if (name === 'xattrs') draft.xattrs = readXattrs(json(bytes, name));
+  else if (name === 'chunks') draft.chunks = readChunks(json(bytes, name));
+  else if (name === 'posix_acl_access') draft.accessAcl = readAcl(json(bytes, name));
+  else if (name === 'posix_acl_default') draft.defaultAcl = readAcl(json(bytes, name));
+};
+
+const stringBytes = (bytes: Buffer): Buffer => {
+  if (isQuote(bytes[0])) return bytes.subarray(1, -1);
+  throw invalid(`a symlink is no text: ${shown(bytes)}`);
+};
+
+/** What stands between the quotes, as the bytes that it means. */
+const nameOf = (raw: Buffer): Uint8Array => {
+  if (!hasBackslash(raw)) return unescape(raw);
+  const text = json(Buffer.concat([Buffer.from('"'), raw, Buffer.from('"')]), 'a name');
+  return unescape(Buffer.from(String(text), 'utf8'));
+};
+
+const json = (bytes: Buffer, what: string): Value => {
+  try {
+    return parseJson(what === 'attr' || what === 'chunks' ? bytes.toString('latin1') : bytes.toString('utf8'));
+  } catch (cause) {
+    throw new LifeboatError('ArtifactInvalid', `${what} is not JSON: ${shown(bytes)}`, { hint: HINT, cause });
+  }
+};
+
+const HINT = 'Give a JSON dump of juicefs or lifeboat, whole and unchanged.';
+
+const invalid = (what: string): LifeboatError => new LifeboatError('ArtifactInvalid', `not a whole JuiceFS dump: ${what}`, { hint: HINT });
+
+const shown = (bytes: Uint8Array): string => Buffer.from(bytes.subarray(0, 60)).toString('utf8').replace(/[^\x20-\x7e]/g, '?');

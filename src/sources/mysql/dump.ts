@@ -1,0 +1,35 @@
+import type { Services, Stage } from '../contract.ts';
+import type { MysqlAddress } from './address.ts';
+import { readTables } from './catalog.ts';
+import { withConnection } from './connect.ts';
+import { runLane } from './lane.ts';
+import { CHUNK_BYTES, planChunks, refuseTooLarge } from './plan.ts';
+import { type LaneTask, LaneTaskSchema } from './tasks.ts';
+
+/** More connections than this help no server, and each is a function that must run at the same time as the others. */
+const LANES_MAX = 32;
+
+/** Lanes that live together: MySQL cannot hand a snapshot on, so each connection has its own from the one instant to its end. */
+export const dumpStage = (address: MysqlAddress, services: Services, chunkBytes: number = CHUNK_BYTES): Stage => ({
+  name: 'dump',
+  mode: 'together',
+  async *plan(context) {
+    const { tables, chunks } = await withConnection(
+      address,
+      services,
+      async (connection) => {
+        const found = await readTables(connection);
+        return { tables: found, chunks: await planChunks(connection, found, chunkBytes) };
+      },
+      { signal: context.budget.signal },
+    );
+    const lanes = Math.min(context.concurrency ?? 1, LANES_MAX, chunks.filter(({ kind }) => kind === 'rows').length || 1);
+    refuseTooLarge(tables, lanes, context.budget.remaining());
+    const definitions = Object.fromEntries(tables.map((table) => [table.name, table.definition]));
+    for (let lane = 0; lane < lanes; lane++) {
+      const task: LaneTask = { lane, lanes, tables: definitions, chunks };
+      yield { task };
+    }
+  },
+  run: (json, context) => runLane(address, services, LaneTaskSchema.parse(json), context),
+});

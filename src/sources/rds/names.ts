@@ -1,0 +1,30 @@
+import type { BackupId } from '../../backup/types.ts';
+
+/** Names and tags of what Lifeboat makes in RDS. Nothing without its own tag is ever deleted. */
+
+export const TAG = {
+  /** Of snapshots: the backup that they are of. */
+  backup: 'lifeboat:backup',
+  /** Of instances: the backup, restore or drill that made it. */
+  owner: 'lifeboat:owner',
+  /** Of throw-away instances: ISO 8601, when anybody may remove it. */
+  expires: 'lifeboat:expires',
+} as const;
+
+/** What every scratch instance of a drill is called; the drill gives the whole name. */
+export const SCRATCH_PREFIX = 'lifeboat-drill-';
+export const CLONE_PREFIX = 'lifeboat-clone-';
+
+export const isThrowAway = (id: string): boolean => id.startsWith(SCRATCH_PREFIX) || id.startsWith(CLONE_PREFIX);
+
+/** At most 255 characters; the same for every attempt of one backup. */
+export const snapshotId = (instance: string, backup: BackupId): string => `lifeboat-${instance}-${backup}`.toLowerCase();
+
+/** Under the key that other accounts may use. */
+export const sharedId = (instance: string, backup: BackupId): string => `${snapshotId(instance, backup)}-shared`;
+
+/** At most 63 characters, as the backup's id alone says which instance it is of. */
+export const cloneId = (backup: BackupId): string => `${CLONE_PREFIX}${backup}`.toLowerCase();
+
+/** At most 60 characters. */
+export const exportId = (backup: BackupId): string => `lifeboat-${backup}`.toLowerCase();

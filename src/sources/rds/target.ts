@@ -1,0 +1,129 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Manifest } from '../../backup/types.ts';
+import { LifeboatError } from '../../errors.ts';
+import type { LoadOptions, Loaded, Services, StageInput, Stage, StageContext, Target, TargetFacts } from '../contract.ts';
+import type { RdsAddress } from './address.ts';
+import { auditStage } from './audit.ts';
+import { clientsOf } from './clients.ts';
+import { type Engine, engineNamed } from './engine.ts';
+import { isThrowAway } from './names.ts';
+import { decodeReference, type Reference, referenceOf, snapshotIn } from './reference.ts';
+import { type Instance, isLater, type Later } from './shapes.ts';
+import { awaitInstance, loginTo, removeInstance } from './temporary.ts';
+import { waiting } from './waiting.ts';
+
+/** What a part of the target works with. */
+export interface TargetMeans {
+  readonly address: RdsAddress;
+  readonly services: Services;
+  readonly engines: readonly Engine[];
+  readonly clients: ReturnType<typeof clientsOf>;
+}
+
+/** A new instance of the name in the address, made of the backup's snapshot; in a drill a throw-away one. */
+export const rdsTarget = (address: RdsAddress, services: Services, engines: readonly Engine[]): Target => {
+  const means: TargetMeans = { address, services, engines, clients: clientsOf(address) };
+  return {
+    inspect: () => inspectTarget(means),
+    stages: [prepareStage(means)],
+    loadArtifact: (artifact, options) => loadReference(means, artifact, options),
+    audit: auditStage(means),
+    async tamper(manifest, seed, budget) {
+      if (!isThrowAway(address.instance))
+        throw new LifeboatError('TargetUnusable', `instance ${address.instance} is no scratch instance`, { hint: 'A drill makes one of its own.' });
+      // A snapshot that was never read has no digests that damage could be seen by.
+      if (manifest.details === null) return { what: [], classes: [] };
+      const { engine, login } = await open(means, referenceOf(manifest));
+      return engine.tamper(login, services, manifest, seed, budget);
+    },
+    discard: discardStage(means),
+  };
+};
+
+/** The restored instance, ready to be logged in to. */
+export const open = async ({ address, services, engines, clients }: TargetMeans, reference: Reference) => {
+  const instance = await (await clients.home()).instance(address.instance);
+  if (instance === undefined) throw new LifeboatError('TargetProblem', `there is no instance ${address.instance}`, { hint: 'Was it deleted meanwhile?' });
+  const login = await loginTo(instance, address, reference.database, services);
+  return { engine: engineNamed(engines, instance.engine), login };
+};
+
+export const restoreInput = ({ input }: StageContext): Extract<StageInput, { kind: 'restore' }> => {
+  if (input.kind === 'restore') return input;
+  throw new Error('a stage of a restore was run within a backup');
+};
+
+const restoreStep = async ({ address, services, clients }: TargetMeans, reference: Reference, owner: string, throwAway: boolean): Promise<Instance | Later> => {
+  const api = await clients.home();
+  const snapshot = snapshotIn(reference, api.region);
+  return awaitInstance(api, address, { id: address.instance, snapshot, owner, throwAway }, services.now());
+};
+
+const prepareStage = (means: TargetMeans): Stage => ({
+  name: 'prepare',
+  mode: 'independent',
+  async *plan() {
+    yield { task: {} };
+  },
+  async run(_task, context, resume) {
+    const { manifest, restore, scratch } = restoreInput(context);
+    refuseOverwrite(restoreInput(context).overwrite, means.address);
+    const instance = await restoreStep(means, referenceOf(manifest), restore, scratch);
+    return isLater(instance) ? waiting(instance, context, resume) : { segments: [], digests: [] };
+  },
+});
+
+/** RDS makes new instances of snapshots, and changes none. */
+const refuseOverwrite = (overwrite: boolean, { instance }: RdsAddress): void => {
+  if (overwrite)
+    throw new LifeboatError('Unsupported', `a restore of a snapshot cannot overwrite instance ${instance}`, {
+      hint: 'Restore to a new name, then rename the instances.',
+    });
+};
+
+const discardStage = ({ address, clients }: TargetMeans): Stage => ({
+  name: 'discard',
+  mode: 'independent',
+  async *plan() {
+    yield { task: {} };
+  },
+  async run(_task, context, resume) {
+    const removed = await removeInstance(await clients.home(), address.instance);
+    return removed === 'gone' ? { segments: [], digests: [] } : waiting(removed, context, resume);
+  },
+});
+
+const inspectTarget = async ({ address, engines, clients }: TargetMeans): Promise<TargetFacts> => {
+  const api = await clients.home();
+  const instance = await api.instance(address.instance);
+  if (instance === undefined) {
+    const place = `arn:aws:rds:${api.region}:db:${address.instance}`;
+    return { product: 'RDS', version: '', place, content: address.instance, bytes: 0, problems: [], empty: true };
+  }
+  const { product } = engineNamed(engines, instance.engine);
+  return { product, version: instance.engineVersion, place: instance.arn, content: instance.id, bytes: instance.bytes, problems: [], empty: false };
+};
+
+/** An artifact is one JSON of some hundred bytes. */
+const ARTIFACT_MAX_BYTES = 64 * 1024;
+
+const loadReference = async (means: TargetMeans, artifact: AsyncIterable<Uint8Array>, { overwrite, signal, progress }: LoadOptions): Promise<Loaded> => {
+  refuseOverwrite(overwrite, means.address);
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of artifact) {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes > ARTIFACT_MAX_BYTES)
+      throw new LifeboatError('ArtifactInvalid', 'this is no reference to an RDS snapshot', { hint: 'A dump in SQL goes to postgres:// or mysql://.' });
+  }
+  const reference = decodeReference(Buffer.concat(chunks));
+  for (;;) {
+    const instance = await restoreStep(means, reference, reference.snapshot, false);
+    if (!isLater(instance)) return { rows: '0', checks: [] };
+    progress({ rows: 0, bytes: 0, what: instance.what });
+    await sleep(instance.afterSeconds * 1000, undefined, { signal });
+  }
+};
+
+export const isUnmeasured = (manifest: Manifest): boolean => manifest.details === null;

@@ -1,0 +1,63 @@
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { z } from 'zod';
+
+/** A call of a service that speaks JSON, with the id that its caller's user agent has. */
+export interface ServiceCall {
+  readonly by: string;
+  readonly action: string;
+  readonly resource: string;
+}
+
+export interface Services {
+  readonly endpoint: string;
+  readonly calls: readonly ServiceCall[];
+  stop(): Promise<void>;
+}
+
+const Body = z.object({ SecretId: z.string().optional(), executionArn: z.string().optional() });
+
+/** Which function made a request: the SDK writes the id as `app/<id>`. */
+export const callerOf = (headers: IncomingMessage['headers']): string =>
+  / app\/([a-z-]+)/.exec(` ${headers['user-agent'] ?? ''}`)?.[1] ?? '';
+
+/** Secrets Manager and Step Functions, as far as the steps call them. */
+export const startServices = async (secrets: ReadonlyMap<string, string>, running: ReadonlySet<string>): Promise<Services> => {
+  const calls: ServiceCall[] = [];
+  const answer = (target: string, body: z.infer<typeof Body>, by: string): { readonly status: number; readonly json: unknown } => {
+    if (target === 'secretsmanager.GetSecretValue') {
+      calls.push({ by, action: 'secretsmanager:GetSecretValue', resource: body.SecretId ?? '' });
+      const SecretString = secrets.get(body.SecretId ?? '');
+      return SecretString === undefined
+        ? { status: 400, json: { __type: 'ResourceNotFoundException' } }
+        : { status: 200, json: { ARN: body.SecretId, SecretString } };
+    }
+    if (target === 'AWSStepFunctions.DescribeExecution') {
+      const executionArn = body.executionArn ?? '';
+      calls.push({ by, action: 'states:DescribeExecution', resource: executionArn });
+      return { status: 200, json: { executionArn, status: running.has(executionArn) ? 'RUNNING' : 'FAILED' } };
+    }
+    return { status: 400, json: { __type: 'UnknownOperationException', message: target } };
+  };
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const { status, json } = answer(
+      String(request.headers['x-amz-target']),
+      Body.parse(JSON.parse(Buffer.concat(chunks).toString())),
+      callerOf(request.headers),
+    );
+    response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' }).end(JSON.stringify(json));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    endpoint: `http://127.0.0.1:${port}`,
+    calls,
+    stop: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
+  };
+};

@@ -1,0 +1,56 @@
+import { Match } from 'aws-cdk-lib/assertions';
+import { describe, expect, it } from 'vitest';
+import { exampleWith, resourcesOf, synthesized } from './support.ts';
+
+const whole = synthesized();
+const stack = whole.template(whole.service);
+
+describe('the service stack', () => {
+  it('tells people how executions ended', () => {
+    stack.hasResourceProperties('AWS::SNS::Subscription', { Protocol: 'email', Endpoint: 'data-platform@example.com' });
+    stack.hasResourceProperties('AWS::SNS::Topic', { TopicName: 'lifeboat-example', KmsMasterKeyId: Match.anyValue() });
+    stack.hasResourceProperties('AWS::Events::Rule', {
+      EventPattern: {
+        detail: {
+          status: ['FAILED', 'TIMED_OUT', 'ABORTED'],
+          stateMachineArn: [{ prefix: 'arn:aws:states:eu-central-1:123456789012:stateMachine:example-catalog-prod-' }],
+        },
+      },
+    });
+  });
+
+  it('tells of success as well when it is asked to', () => {
+    const chatty = synthesized(exampleWith((raw) => Object.assign(raw.deployment.notifications, { alsoOnSuccess: true })));
+    chatty.template(chatty.service).hasResourceProperties('AWS::Events::Rule', {
+      EventPattern: { detail: { status: ['FAILED', 'TIMED_OUT', 'ABORTED', 'SUCCEEDED'] } },
+    });
+  });
+
+  it('looks every hour, and alarms when nobody looks', () => {
+    stack.hasResourceProperties('AWS::Lambda::Function', {
+      FunctionName: 'lifeboat-example-watch',
+      Handler: 'watch.handler',
+      LoggingConfig: { LogFormat: 'Text' },
+    });
+    stack.hasResourceProperties('AWS::Events::Rule', { ScheduleExpression: 'rate(1 hour)' });
+    stack.hasResourceProperties('AWS::CloudWatch::Alarm', { AlarmName: 'lifeboat-example-watcher-failed', TreatMissingData: 'breaching' });
+  });
+
+  it('keeps starts that could not be delivered, and alarms', () => {
+    stack.hasResourceProperties('AWS::SQS::Queue', { QueueName: 'lifeboat-example-undelivered', KmsMasterKeyId: Match.anyValue() });
+    stack.hasResourceProperties('AWS::CloudWatch::Alarm', { AlarmName: 'lifeboat-example-schedule-undelivered' });
+  });
+
+  it('makes the ways out of the VPC only when it is asked to', () => {
+    stack.resourceCountIs('AWS::EC2::VPCEndpoint', 3);
+    const present = synthesized(exampleWith((raw) => Object.assign(raw.deployment.vpc, { endpoints: 'present' })));
+    present.template(present.service).resourceCountIs('AWS::EC2::VPCEndpoint', 0);
+  });
+
+  it('draws a dashboard with every source', () => {
+    const [dashboard] = resourcesOf(stack, 'AWS::CloudWatch::Dashboard');
+    expect(dashboard?.Properties['DashboardName']).toBe('lifeboat-example');
+    for (const { name } of [{ name: 'catalog-prod' }])
+      expect(JSON.stringify(dashboard?.Properties['DashboardBody'])).toContain(`${name}: executions`);
+  });
+});

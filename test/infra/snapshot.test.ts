@@ -1,0 +1,17 @@
+import { describe, expect, it } from 'vitest';
+import { type Resource, synthesized } from './support.ts';
+
+/** What changes with every change of the code or of a state machine has tests of its own. */
+const CHANGING = new Set(['DefinitionString', 'DashboardBody', 'Code']);
+
+const steady = (template: object): unknown =>
+  JSON.parse(JSON.stringify(template, (key, value: unknown) => (CHANGING.has(key) ? '…' : value)));
+
+describe('the example environment', () => {
+  const { storage, service, sources, template } = synthesized();
+  it.each([storage, service, ...sources].map((stack) => [stack.stackName, stack] as const))('%s is what it was', async (name, stack) => {
+    const { Resources } = template(stack).toJSON() as { Resources: Record<string, Resource> };
+    const own = Object.fromEntries(Object.entries(Resources).filter(([, { Type }]) => Type !== 'AWS::CDK::Metadata'));
+    await expect(`${JSON.stringify(steady(own), null, 1)}\n`).toMatchFileSnapshot(`snapshots/${name}.json`);
+  });
+});
