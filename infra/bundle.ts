@@ -4,7 +4,7 @@ import { build, type Metafile } from 'esbuild';
 import type { Environment } from '../src/environment/environment.ts';
 import { environmentFile } from '../src/environment/parse.ts';
 import { PG_DUMP_FILES } from '../src/sources/postgres/schema/bundle-files.ts';
-import { STEPS, WATCH } from './steps.ts';
+import { NOTIFY, STEPS, WATCH } from './steps.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
 
@@ -25,7 +25,7 @@ export interface Bundles {
 export const bundle = async (environment: Environment, folder: string): Promise<Bundles> => {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  const steps = [...Object.keys(STEPS), WATCH];
+  const steps = [...Object.keys(STEPS), WATCH, NOTIFY];
   const { metafile } = await build({
     absWorkingDir: ROOT,
     entryPoints: {

@@ -1,5 +1,5 @@
 import type { Deployment } from '../src/environment/deployment.ts';
-import type { Environment, SourceEntry, StoreEntry } from '../src/environment/environment.ts';
+import type { Environment, SourceEntry, StoreEntry, TargetEntry } from '../src/environment/environment.ts';
 import { LifeboatError } from '../src/errors.ts';
 import {
   alarmName,
@@ -27,6 +27,11 @@ export interface BucketPlace {
 export interface DeployableSource {
   readonly name: string;
   readonly entry: SourceEntry;
+  /** Where restores go, and where drills go. */
+  readonly restore: TargetEntry | undefined;
+  readonly scratch: TargetEntry | undefined;
+  /** Buckets that the product has of its own. */
+  readonly storage: NonNullable<Deployment['storage']>[string] | undefined;
   /** Of the system that is backed up. */
   readonly sourceSecrets: readonly string[];
   /** Of where restores go and of where drills go. */
@@ -69,6 +74,8 @@ export const deployable = (environment: Environment): Deployable => {
   if (store.bucket === control.bucket && store.prefix.startsWith(control.prefix)) fail('control', 'lies over the store');
   for (const step of Object.keys(deployment.functions ?? {}))
     if (!(step in STEPS)) fail(`deployment.functions.${step}`, 'is no step', `Steps are ${Object.keys(STEPS).join(', ')}.`);
+  for (const source of Object.keys(deployment.storage ?? {}))
+    if (environment.sources[source] === undefined) fail(`deployment.storage.${source}`, 'is of no source');
   const sources = Object.keys(environment.sources).map((source) => sourceOf(environment, source, fail));
   if (sources.length === 0) fail('sources', 'is empty: there is nothing to back up');
   return { environment, name, deployment, store, control, sources };
@@ -104,6 +111,9 @@ const sourceOf = (environment: Environment, name: string, fail: Fail): Deployabl
   return {
     name,
     entry,
+    restore: entry.restore?.target === undefined ? undefined : environment.targets[entry.restore.target],
+    scratch: entry.drill?.scratch === undefined ? undefined : environment.targets[entry.drill.scratch],
+    storage: environment.deployment?.storage?.[name],
     sourceSecrets: parseSecretReferences(entry.address, `sources.${name}`, fail),
     targetSecrets: [...new Set([...scratchSecrets, ...secretsOf(entry.restore?.target)])],
     scratchSecrets,

@@ -25,6 +25,18 @@ const WILDCARDS: Readonly<Record<string, string>> = {
   RunChildren: 'Children of a Distributed Map are executions of the machine itself, whose names are not known beforehand.',
   FollowRestore: 'Names of executions are not known beforehand; the wildcard ends at the restore machine of this source.',
   DeliverLogs: 'CloudWatch Logs offers nothing narrower for log delivery.',
+  DescribeRds: 'Describing by name and listing are one action of RDS; it changes nothing.',
+  MakeSnapshots: 'Snapshots are named after backups; the wildcard ends at names that begin with lifeboat-.',
+  CopySnapshots: 'Snapshots are named after backups; the wildcard ends at names that begin with lifeboat-.',
+  ExportSnapshots: 'Snapshots are named after backups; the wildcard ends at names that begin with lifeboat-.',
+  RemoveSnapshots: 'Snapshots are named after backups; the wildcard ends at names that begin with lifeboat-.',
+  MakeTemporaryInstances: 'Snapshots and instances are named after runs; subnet, parameter and option groups are those of the instance.',
+  GiveThemPasswords: 'Instances are named after runs; the wildcard ends at names of clones and drills.',
+  KeepPasswords: 'RDS names the secrets of its master users.',
+  ReadRdsPassword: 'RDS names the secrets of its master users; a tag of theirs bounds them to instances of these names.',
+  RemoveTemporaryInstances: 'Instances are named after runs; the wildcard ends at names of clones and drills.',
+  ReadStorage: 'Keys of objects are those of the product; the wildcard ends at the given prefix.',
+  WriteStorage: 'Keys of objects are those of the product; the wildcard ends at the prefix of restores and drills.',
   ReadVersions: 'Replication reads objects whose keys nobody knows beforehand; the wildcard ends at the store.',
   WriteReplica: 'Replication writes the same keys; the wildcard ends at the replica of the store.',
 };
@@ -36,7 +48,7 @@ export const acknowledgeWildcards = (construct: IConstruct, statements: readonly
       ...statement.resources.filter((resource) => /[*?]/.test(resource)).map((resource) => `Resource::${resource}`),
       ...statement.actions.filter((action) => action.includes('*')).map((action) => `Action::${action}`),
     ];
-    const reason = WILDCARDS[statement.sid ?? ''];
+    const reason = WILDCARDS[(statement.sid ?? '').replace(/^(Source|Restore|Scratch)/, '').replace(/\d+$/, '')];
     if (wildcards.length > 0 && reason === undefined) throw new Error(`statement ${statement.sid} has a wildcard and no reason for it`);
     for (const wildcard of wildcards) acknowledge(construct, `AwsSolutions-IAM5[${wildcard}]`, reason ?? '');
   }

@@ -33,12 +33,13 @@ export const networkOf = (scope: Construct, given: NonNullable<Deployment['vpc']
   };
 };
 
-/** Ways out of a VPC that has none: to S3 for free, to two more services by the hour. */
-export const makeEndpoints = (scope: Construct, { vpc, vpcSubnets, securityGroups }: Network): void => {
+/** Ways out of a VPC that has none: to S3 for free, to other services by the hour. */
+export const makeEndpoints = (scope: Construct, { vpc, vpcSubnets, securityGroups }: Network, withRds: boolean): void => {
   new GatewayVpcEndpoint(scope, 'S3', { vpc, service: GatewayVpcEndpointAwsService.S3, subnets: [vpcSubnets] });
   const services = {
     Secrets: InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
     States: InterfaceVpcEndpointAwsService.STEP_FUNCTIONS,
+    ...(withRds ? { Rds: InterfaceVpcEndpointAwsService.RDS } : {}),
   };
   for (const [id, service] of Object.entries(services))
     new InterfaceVpcEndpoint(scope, id, { vpc, service, subnets: vpcSubnets, securityGroups, open: false, privateDnsEnabled: true });

@@ -14,8 +14,8 @@ export const parseSecretReferences = (address: Json, path: string, fail: Fail): 
   if (typeof address !== 'object' || address === null) return [];
   const found = Object.entries(address).flatMap(([field, value]) => {
     const at = `${path}.${field}`;
-    if (field === 'inlinePassword') fail(at, 'is a secret in clear text', 'Write secretsmanager:<arn>.');
-    if (field === 'sslmode' && value === 'prefer')
+    if (/^inline[A-Z]/.test(field)) fail(at, 'is a secret in clear text', 'Write secretsmanager:<arn>.');
+    if ((field === 'sslmode' || field === 'tls') && value === 'prefer')
       fail(
         at,
         'is prefer, which goes on without encryption when the server says so',

@@ -13,6 +13,8 @@ export interface ServiceRole {
 
 /** A role whose policy is what is written here: constructs that are given it cannot add to it. */
 export const serviceRole = (scope: Construct, id: string, { name, service, description, account, statements }: ServiceRole): IRole => {
+  const sids = statements.map(({ sid }) => sid);
+  if (new Set(sids).size < sids.length) throw new Error(`${name} has statements of the same name: ${sids.join(', ')}`);
   const principal = new ServicePrincipal(`${service}.amazonaws.com`);
   const role = new Role(scope, id, {
     roleName: name,

@@ -21,6 +21,7 @@ import { makeEndpoints, networkOf } from './network.ts';
 import { watcherDuty } from './roles.ts';
 import { serviceRole } from './service-role.ts';
 import { WATCH } from './steps.ts';
+import { machinesOf, webhooks } from './webhooks.ts';
 
 const topicName = ({ name }: Deployable): string => `lifeboat-${name}`;
 const queueName = ({ name }: Deployable): string => `lifeboat-${name}-undelivered`;
@@ -63,10 +64,14 @@ export class ServiceStack extends Stack {
       missing: 'fine',
     });
     watcher(this, deployable, ground, key, code, place);
+    if ((deployment.notifications?.webhooks ?? []).length > 0) webhooks(this, deployable, ground, key, code);
     dashboard(this, deployable);
-    if (deployment.vpc?.endpoints === 'create') makeEndpoints(this, networkOf(this, deployment.vpc));
+    if (deployment.vpc?.endpoints === 'create') makeEndpoints(this, networkOf(this, deployment.vpc), usesRds(deployable));
   }
 }
+
+const usesRds = ({ sources }: Deployable): boolean =>
+  sources.some(({ entry, restore, scratch }) => [entry, restore, scratch].some((system) => system?.kind === 'rds'));
 
 const notifications = (stack: Stack, deployable: Deployable, key: IKey): Topic => {
   const { name, deployment } = deployable;
@@ -95,9 +100,7 @@ const notifications = (stack: Stack, deployable: Deployable, key: IKey): Topic =
       detailType: ['Step Functions Execution Status Change'],
       detail: {
         status: deployment.notifications?.alsoOnSuccess === true ? [...bad, 'SUCCEEDED'] : bad,
-        stateMachineArn: deployable.sources.map((source) => ({
-          prefix: `arn:aws:states:${deployment.region}:${deployment.account}:stateMachine:${name}-${source.name}-`,
-        })),
+        stateMachineArn: [...machinesOf(deployable)],
       },
     },
     targets: [

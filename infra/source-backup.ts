@@ -10,6 +10,7 @@ import { type AlarmPlace, sourceAlarms } from './alarms.ts';
 import type { Deployable, DeployableSource } from './deployable.ts';
 import { stepFunction } from './functions.ts';
 import { type Ground, joinVpc, trace, writeLogs } from './grants.ts';
+import { kindGrants } from './kinds.ts';
 import { type Deployed, machineArn, stateMachine } from './machines.ts';
 import { ALIAS, functionLogs, functionName, MACHINES, type MachineName, machineLogs, roleName } from './names.ts';
 import type { Network } from './network.ts';
@@ -85,6 +86,7 @@ const stepsOf = (scope: Construct, props: SourceBackupProps): ReadonlyMap<string
         account: ground.account,
         statements: [
           ...DUTIES[purpose](ground, source),
+          ...kindGrants(ground, source, purpose),
           writeLogs(logArn),
           trace(),
           ...(props.network !== undefined && REACHING.has(purpose) ? [joinVpc()] : []),

@@ -68,4 +68,6 @@ export const STEPS: Readonly<Record<string, Step>> = {
   janitor: step(null, 'janitor', 'long', 'Removes scratch targets and leases that no running execution owns.'),
 };
 
+/** One function an environment each. */
 export const WATCH = 'watch';
+export const NOTIFY = 'notify';

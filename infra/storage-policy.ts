@@ -1,7 +1,8 @@
 import { AnyPrincipal, Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
-import type { BucketPlace } from './deployable.ts';
+import type { BucketPlace, Deployable } from './deployable.ts';
 import { objectsArn } from './grants.ts';
+import { roleName } from './names.ts';
 
 /**
  * Nothing in the store is ever written over: a request that creates an object says `If-None-Match`. The parts of an upload
@@ -18,7 +19,7 @@ export const writeOnce = (bucket: Bucket, store: BucketPlace, control: BucketPla
   });
 
 /** Versions are what undoes a mistake, a prune included: no role of Lifeboat may remove one or shorten its retention. */
-export const keepVersions = (bucket: Bucket, account: string, environment: string): PolicyStatement =>
+export const keepVersions = (bucket: Bucket, { name, deployment, sources }: Deployable): PolicyStatement =>
   new PolicyStatement({
     sid: 'KeepVersions',
     effect: Effect.DENY,
@@ -31,5 +32,11 @@ export const keepVersions = (bucket: Bucket, account: string, environment: strin
       's3:PutLifecycleConfiguration',
     ],
     resources: [bucket.bucketArn, bucket.arnForObjects('*')],
-    conditions: { ArnLike: { 'aws:PrincipalArn': `arn:aws:iam::${account}:role/${environment}-*` } },
+    conditions: {
+      ArnLike: {
+        'aws:PrincipalArn': [...sources.map((source) => roleName(name, source.name, '*')), `lifeboat-${name}-*`].map(
+          (role) => `arn:aws:iam::${deployment.account}:role/${role}`,
+        ),
+      },
+    },
   });

@@ -35,7 +35,7 @@ export class StorageStack extends Stack {
     this.key = keyOf(this, deployable);
     const bucket = storeBucket(this, deployable, this.key);
     bucket.addToResourcePolicy(writeOnce(bucket, store, control));
-    bucket.addToResourcePolicy(keepVersions(bucket, deployment.account, deployable.name));
+    bucket.addToResourcePolicy(keepVersions(bucket, deployable));
     if (control.bucket !== store.bucket) controlBucket(this, control, this.key);
     if (deployment.replication !== undefined) replicate(this, bucket, this.key.keyArn, deployable, deployment.replication);
   }
@@ -56,8 +56,8 @@ const keyOf = (stack: Stack, { name, deployment }: Deployable): IKey => {
       ArnLike: { 'kms:EncryptionContext:aws:logs:arn': `arn:aws:logs:${deployment.region}:${deployment.account}:log-group:*` },
     }),
   );
-  for (const service of ['events', 'cloudwatch', 'scheduler', 'sns'])
-    key.addToResourcePolicy(serviceUse(`Notify${service}`, `${service}.amazonaws.com`, source));
+  for (const service of ['events', 'cloudwatch', 'delivery.logs', 'scheduler', 'sns'])
+    key.addToResourcePolicy(serviceUse(`Use${service.replace('.', '')}`, `${service}.amazonaws.com`, source));
   return key;
 };
 

@@ -15,11 +15,13 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'src/stores/': ['src/stores/', 'src/errors.ts', 'type src/backup/'],
   'src/sources/contract.ts': ['type src/backup/'],
   'src/sources/system.ts': ['type src/backup/', 'type src/sources/contract.ts', 'src/environment/issues.ts', 'src/errors.ts'],
-  'src/sources/engines.ts': ['src/sources/postgres/', 'type src/sources/rds/engine.ts'],
+  'src/sources/engines.ts': ['src/sources/postgres/', 'src/sources/mysql/', 'type src/sources/rds/engine.ts'],
   'src/sources/registry.ts': ['src/sources/', 'src/environment/redact.ts', 'src/errors.ts'],
   'src/sources/openmetadata/': ['src/sources/openmetadata/', 'src/sources/contract.ts', 'src/backup/', 'src/errors.ts'],
+  'src/sources/juicefs/': ['src/sources/juicefs/', 'src/sources/contract.ts', 'src/backup/', 'src/errors.ts'],
   'src/sources/lakefs/': ['src/sources/lakefs/', 'src/sources/contract.ts', 'src/backup/', 'src/errors.ts'],
   'src/sources/meilisearch/': ['src/sources/meilisearch/', 'src/sources/contract.ts', 'src/backup/', 'src/errors.ts', 'src/environment/redact.ts'],
+  'src/sources/mysql/': ['src/sources/mysql/', 'src/sources/openmetadata/', 'src/sources/contract.ts', 'src/backup/', 'src/errors.ts'],
   'src/sources/postgres/': ['src/sources/postgres/', 'src/sources/openmetadata/', 'src/sources/contract.ts', 'src/backup/', 'src/errors.ts', 'src/environment/redact.ts'],
   'src/sources/rds/': ['src/sources/rds/', 'src/sources/contract.ts', 'src/backup/', 'src/errors.ts'],
   'src/restore/': ['src/restore/', 'src/backup/', 'src/drill/judge.ts', 'type src/sources/contract.ts', 'src/errors.ts'],
@@ -29,7 +31,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'src/cli/': ['src/cli/', 'src/backup/', 'src/drill/', 'src/environment/', 'src/sources/', 'src/stores/', 'src/errors.ts', 'src/local/engine.ts'],
   'functions/': ['functions/', 'src/backup/', 'src/drill/', 'src/restore/', 'src/environment/', 'src/sources/contract.ts', 'type src/stores/store.ts', 'src/errors.ts'],
   'infra/': ['infra/', 'src/environment/', 'src/backup/', 'src/sources/', 'src/errors.ts'],
-  'bench/': ['bench/', 'src/'],
+  'bench/': ['bench/', 'src/', 'test/support/'],
 };
 
 /** The AWS SDK is met in these places alone. */

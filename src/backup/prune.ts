@@ -6,6 +6,7 @@ import { backupPrefix, backupsPrefix, manifestKey } from './layout.ts';
 import { checkLease } from './lease.ts';
 import { planRetention, type Retained, type RetentionPolicy } from './retention.ts';
 import type { Runtime } from './runtime.ts';
+import { sweepPool } from './sweep.ts';
 import type { BackupId, Manifest } from './types.ts';
 
 /** Age at which objects that no manifest names are swept: longer than any backup runs. */
@@ -68,13 +69,15 @@ export const pruneBackups = async (
     await input.forget?.(id, undefined);
     if (!(await removeFolder(runtime, folder, budget))) return outcome(false);
   }
+  // Only under the lease: a backup that is being made counts on what the pool has. What is left over goes with the next one.
+  if (removed.length > 0 && input.lease !== undefined) await sweepPool(runtime, input.source, guard, budget);
   return outcome(true);
 };
 
 const removeFolder = async (runtime: Runtime, prefix: string, budget: Budget): Promise<boolean> => {
   for await (const { key } of runtime.store.list(prefix)) {
-    if (budget.remaining() <= 0) return false;
     await runtime.store.delete(key);
+    if (budget.remaining() <= 0) return false;
   }
   return true;
 };

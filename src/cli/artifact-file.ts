@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { decode } from '../backup/codec.ts';
 import type { Encoding } from '../backup/types.ts';
-import { LifeboatError } from '../errors.ts';
-import type { ArtifactFormat } from '../sources/contract.ts';
+import { isLifeboatError, LifeboatError } from '../errors.ts';
+import type { ArtifactFormat, Examined } from '../sources/contract.ts';
 import { kinds } from '../sources/registry.ts';
 import type { Run } from './engine.ts';
 
@@ -24,6 +24,9 @@ export interface FileFacts {
   readonly rawBytes: number;
   /** Of the file as it lies there. */
   readonly sha256: string;
+  /** What is in it, where its format says so. */
+  readonly contents: Examined['contents'] | null;
+  readonly warnings: readonly string[];
 }
 
 /** Decodes an artifact to its end. Fails with NoSuchBackup when there is no such file, with ArtifactInvalid when it is damaged or cut. */
@@ -40,6 +43,15 @@ export const verifyFile = async (path: string, cwd: string, run: Run): Promise<F
     }
   };
   const encoding = await encodingOf(resolve(cwd, path), path);
+  const known = await formatOfFile(path, cwd);
+  if (known?.examine !== undefined) {
+    let passes = 0;
+    const examined = await known.examine(() => (passes++ === 0 ? stored() : readChunks(resolve(cwd, path))));
+    // An examination may stop before the end of what it reads first.
+    const sha256 = await hashFile(resolve(cwd, path));
+    const { size } = await stat(resolve(cwd, path));
+    return { format: known.format, encoding, bytes: size, sha256, ...examined };
+  }
   let head: Uint8Array = new Uint8Array();
   let tail: Uint8Array = new Uint8Array();
   let rawBytes = 0;
@@ -53,7 +65,29 @@ export const verifyFile = async (path: string, cwd: string, run: Run): Promise<F
     throw new LifeboatError('ArtifactInvalid', `${path} is cut: its end is not that of a ${format.format}`, {
       hint: 'Make it again, or copy it again.',
     });
-  return { format: format.format, encoding, bytes, rawBytes, sha256: hash.digest('hex') };
+  return { format: format.format, encoding, bytes, rawBytes, sha256: hash.digest('hex'), contents: null, warnings: [] };
+};
+
+/** Of a file that can be read; undefined where nothing here knows it. Fails with NoSuchBackup. */
+export const formatOfFile = async (path: string, cwd: string): Promise<ArtifactFormat | undefined> => {
+  const encoding = await encodingOf(resolve(cwd, path), path);
+  let head: Uint8Array = new Uint8Array();
+  try {
+    for await (const chunk of decode(readChunks(resolve(cwd, path)), encoding)) {
+      head = Buffer.concat([head, chunk.subarray(0, EDGE_BYTES - head.length)]);
+      if (head.length >= EDGE_BYTES) break;
+    }
+  } catch (error) {
+    // Whatever could be decoded may still say what it was to be.
+    if (!isLifeboatError(error, 'ArtifactInvalid')) throw error;
+  }
+  return kinds.flatMap((kind) => kind.artifact ?? []).find((format) => format.recognises(head));
+};
+
+const hashFile = async (path: string): Promise<string> => {
+  const hash = createHash('sha256');
+  for await (const chunk of readChunks(path)) hash.update(chunk);
+  return hash.digest('hex');
 };
 
 const formatOf = (head: Uint8Array, path: string): ArtifactFormat => {
@@ -79,7 +113,7 @@ const encodingOf = async (path: string, shown: string): Promise<Encoding> => {
   }
 };
 
-async function* readChunks(path: string): AsyncGenerator<Uint8Array> {
+export async function* readChunks(path: string): AsyncGenerator<Uint8Array> {
   const file = await open(path);
   try {
     for (;;) {

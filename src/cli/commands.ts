@@ -15,6 +15,7 @@ import { prune } from './commands/prune.ts';
 import { report } from './commands/report.ts';
 import { restore } from './commands/restore.ts';
 import { show } from './commands/show.ts';
+import { upgrade } from './commands/upgrade.ts';
 import { verify } from './commands/verify.ts';
 
 /** Every command, in the order of `--help`; a test holds this list equal to the folder. */
@@ -30,6 +31,7 @@ export const commands: readonly Command[] = [
   report,
   dump,
   load,
+  upgrade,
   plan,
   doctor,
   init,

@@ -101,7 +101,8 @@ export interface PlanResult {
   readonly facts: Facts;
   readonly stage: string;
   readonly mode: 'independent' | 'together';
-  readonly tasks: number;
+  /** Null where planning would have to make what it plans for: a snapshot, a clone. */
+  readonly tasks: number | null;
 }
 
 export interface PruneResult {

@@ -46,15 +46,35 @@ const Replication = z.strictObject({
   key: KeyArn.describe('Of the replica; in its region.'),
 });
 
+const Webhook = z.strictObject({
+  url: z
+    .string()
+    .regex(/^secretsmanager:arn:aws:secretsmanager:\S+$/, 'expected secretsmanager:<arn>: whoever has the URL can write there')
+    .describe('Reference to the URL.'),
+  format: z.enum(['slack', 'ping']).default('slack').describe('slack: POST {"text": …}. ping: GET, for a dead man\'s switch.'),
+  on: z.enum(['failure', 'success', 'always']).default('failure'),
+  about: z.array(z.string()).min(1).optional().describe('Names of machines or alarms, such as prod-catalog-backup; all when absent.'),
+});
+
 const Notifications = z.strictObject({
   emails: z.array(z.email()).optional(),
-  alsoOnSuccess: z.boolean().optional().describe('Tells of executions that ended well, too.'),
+  webhooks: z.array(Webhook).optional(),
+  alsoOnSuccess: z.boolean().optional().describe('Mails of executions that ended well, too.'),
 });
 
 /** What a function has beyond its step's own measure. */
 const FunctionSize = z.strictObject({
   memoryMb: z.int().min(128).max(10_240).optional(),
   temporaryMb: z.int().min(512).max(10_240).optional().describe('Of /tmp.'),
+});
+
+const Prefix = z.string().regex(/^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\/\S+$/, 'expected s3://bucket/prefix');
+
+/** What a product keeps in S3 itself, which its address does not name: the namespaces of lakeFS repositories. */
+const Storage = z.strictObject({
+  read: z.array(Prefix).default([]).describe('Where the source has its objects.'),
+  write: z.array(Prefix).default([]).describe('Where its restores and drills put theirs.'),
+  keys: z.array(KeyArn).default([]).describe('That these are encrypted with.'),
 });
 
 /** What only `cdk deploy` reads. Its retention and Object Lock stand with the store. */
@@ -67,6 +87,7 @@ export const DeploymentSchema = z
     replication: Replication.optional(),
     notifications: Notifications.optional(),
     functions: z.record(z.string(), FunctionSize).optional().describe('By step: dump-task, load-task, …'),
+    storage: z.record(z.string(), Storage).optional().describe('By source: buckets of its own, beside the store.'),
     logDays: z.literal(LOG_DAYS).default(90),
     coldAfterDays: z.int().min(30).max(3650).optional().describe('Segments this old go to Glacier Instant Retrieval.'),
     runbook: z.url().optional().describe('Where docs/runbook.md is read; alarms link to its sections.'),

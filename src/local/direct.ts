@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { crc32 } from 'node:zlib';
 import { memoryClaims } from '../backup/claims.ts';
 import { encode } from '../backup/codec.ts';
 import { sumDigests } from '../backup/digest.ts';
@@ -10,6 +11,7 @@ import { refuseProblems } from '../backup/start.ts';
 import type { BackupId, ClassDigest, PointInTime, Receipt } from '../backup/types.ts';
 import { LifeboatError } from '../errors.ts';
 import type { Budget, Conclusion, Cursor, SegmentSink, Source, Stage, StageContext, TaskContext } from '../sources/contract.ts';
+import { heldBack, inOrder, type Pieces } from './pieces.ts';
 
 /** A dump without a store: the same stages, one task after the other in this process, straight into a stream. */
 export interface DirectDump {
@@ -87,8 +89,14 @@ export const dumpInto = (
   options: { readonly backup: BackupId; readonly report: Report; readonly signal: AbortSignal },
 ): Promise<DirectDump> =>
   withInstant(source, options.backup, options.signal, async (context, receipts) => {
-    const sink = streamSink(out, options.signal);
-    for (const stage of [source.dump, source.seal]) receipts.set(stage.name, await runAll(stage, context, sink, options.report));
+    const pieces = source.framed === true ? heldBack(out) : inOrder(out);
+    try {
+      const sink = streamSink(pieces, options.signal);
+      for (const stage of [source.dump, source.seal]) receipts.set(stage.name, await runAll(stage, context, sink, options.report));
+      await pieces.end();
+    } finally {
+      await pieces.discard();
+    }
     const all = [...receipts.values()].flat();
     const segments = all.flatMap((receipt) => receipt.segments);
     return {
@@ -124,26 +132,27 @@ const runAll = async (stage: Stage, context: StageContext, write: SegmentSink, r
   return receipts;
 };
 
-const streamSink = (out: Writable, signal: AbortSignal): SegmentSink => ({
+const streamSink = (pieces: Pieces, signal: AbortSignal): SegmentSink => ({
   async write(ordinal, raw, as) {
     const sha = createHash('sha256');
     let bytes = 0;
     let rawBytes = 0;
+    let rawCrc32 = 0;
     const encoding = as.encoding === 'zstd' ? 'identity' : as.encoding;
-    for await (const chunk of encode(raw, encoding, (block) => (rawBytes += block.length), as.recycle)) {
+    const flushed = encoding === 'deflate-raw-flushed';
+    const see = (block: Uint8Array): void => {
+      rawBytes += block.length;
+      if (flushed) rawCrc32 = crc32(block, rawCrc32);
+    };
+    for await (const chunk of encode(raw, encoding, see, as.recycle)) {
       signal.throwIfAborted();
       sha.update(chunk);
       bytes += chunk.length;
-      if (as.role !== 'inventory') await writeChunk(out, chunk);
+      if (as.role !== 'inventory') await pieces.append(ordinal, chunk);
       if (encoding === 'identity') as.recycle?.(chunk);
     }
     const sha256 = sha.digest('hex');
-    return { key: segmentKey(ordinal, sha256, as.extension), ordinal, role: as.role ?? 'artifact', encoding, bytes, rawBytes, sha256 };
+    const key = segmentKey(ordinal, sha256, as.extension);
+    return { key, ordinal, role: as.role ?? 'artifact', encoding, bytes, rawBytes, sha256, ...(flushed ? { rawCrc32 } : {}) };
   },
 });
-
-/** Waits for the reader; its going away fails the dump. */
-const writeChunk = (out: Writable, chunk: Uint8Array): Promise<void> =>
-  new Promise((resolve, reject) => {
-    out.write(chunk, (error) => (error ? reject(error) : resolve()));
-  });

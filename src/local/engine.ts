@@ -4,6 +4,7 @@ import type { Readable, Writable } from 'node:stream';
 import { listBackups } from '../backup/catalog.ts';
 import { decodeDetected } from '../backup/detect.ts';
 import { backupId } from '../backup/id.ts';
+import { objectsBelow } from '../backup/pool.ts';
 import { pruneBackups } from '../backup/prune.ts';
 import { planRetention } from '../backup/retention.ts';
 import { countRows } from '../backup/rows.ts';
@@ -13,13 +14,14 @@ import { executionState, listExecutions, readLog } from '../environment/executio
 import { LifeboatError } from '../errors.ts';
 import type { Services } from '../sources/contract.ts';
 import type { System } from '../sources/system.ts';
+import { openStore } from '../stores/open.ts';
 import { dumpInto, withInstant } from './direct.ts';
 import { type Local, openLocal } from './local.ts';
 import { backup, drill, restore } from './runs.ts';
 
 /** Runs everything on this machine: the state machines and functions that are deployed, in processes of its own. */
 export const makeEngine: MakeEngine = async ({ environment, secrets }) => {
-  const services: Services = { secret: secrets.resolve, now: () => new Date(), temporary: join(tmpdir(), 'lifeboat') };
+  const services: Services = { secret: secrets.resolve, now: () => new Date(), temporary: join(tmpdir(), 'lifeboat'), openObjects: async (url, options) => objectsBelow(await openStore(url, options), '') };
   const local = environment === undefined ? undefined : openLocal(environment);
   const need = (): Local => {
     if (local === undefined) throw new LifeboatError('ConfigInvalid', 'this needs an environment or a store');
@@ -85,6 +87,8 @@ const plan = async (local: Local, name: string, run: Run): Promise<PlanResult> =
   const facts = await source.inspect();
   const { mode, name: stage } = source.dump;
   if (facts.problems.length > 0) return { source: name, facts, stage, mode, tasks: 0 };
+  // A plan changes nothing.
+  if (source.ready !== undefined) return { source: name, facts, stage, mode, tasks: null };
   const tasks = await withInstant(
     source,
     ownId(),

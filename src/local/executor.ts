@@ -7,6 +7,7 @@ import type { Environment } from '../environment/environment.ts';
 import { openWorld } from '../environment/world.ts';
 import { LifeboatError } from '../errors.ts';
 import type { Target } from '../sources/contract.ts';
+import type { Clock } from './asl/clock.ts';
 import { type Ended, type MachineName, openMachines } from './machines.ts';
 import { openPool, type Pool, type PoolOptions } from './pool.ts';
 
@@ -23,9 +24,10 @@ const TIDY_MS = 60_000;
 export interface ExecuteOptions {
   readonly report: Report;
   readonly signal: AbortSignal;
-  readonly timeoutOf?: PoolOptions['timeoutOf'];
-  /** For tests of faults, which kill its functions. */
-  readonly onPool?: (pool: Pool) => void;
+  /** The rest is for tests of faults, which give functions little time, wait less, and stand between the machines and the functions. */
+  readonly limits?: Pick<PoolOptions, 'timeoutOf' | 'budgetOf'>;
+  readonly clock?: Clock;
+  readonly onPool?: (pool: Pool) => Pick<Pool, 'invoke'>;
 }
 
 /**
@@ -39,11 +41,15 @@ export const execute = async (
   run: ExecuteOptions,
 ): Promise<Ended> => {
   const { runtime } = await openWorld(environment, run.report);
-  const pool = await openPool({ environment, report: run.report, ...(run.timeoutOf === undefined ? {} : { timeoutOf: run.timeoutOf }) });
-  run.onPool?.(pool);
-  const ended = await openMachines({ environment: environment.name, control: runtime.control, pool, report: run.report })
-    .run(machine, input, run.signal)
-    .finally(() => pool.close());
+  const pool = await openPool({ environment, report: run.report, ...run.limits });
+  const machines = openMachines({
+    environment: environment.name,
+    control: runtime.control,
+    pool: run.onPool?.(pool) ?? pool,
+    report: run.report,
+    ...(run.clock === undefined ? {} : { clock: run.clock }),
+  });
+  const ended = await machines.run(machine, input, run.signal).finally(() => pool.close());
   // A drill may have passed and still have left its scratch target behind.
   if (ended.outcome.status !== 'SUCCEEDED' || machine === 'drill') await cleanUp(environment, input.source, run.report);
   return ended;

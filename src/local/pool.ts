@@ -31,8 +31,8 @@ export type FromWorker =
 export interface Pool {
   /** Rejects with an error whose name is the function's error, with FunctionKilled, or with Sandbox.Timedout. */
   invoke(step: string, payload: Json): Promise<Json>;
-  /** Kills the processes that run this step now, as an out-of-memory kill would; answers how many. For tests of faults. */
-  kill(step: string): number;
+  /** Kills processes that run this step now, `most` or all, as an out-of-memory kill would; answers how many. For tests of faults. */
+  kill(step: string, most?: number): number;
   /** Ends every process, busy or not. */
   close(): Promise<void>;
 }
@@ -41,8 +41,12 @@ export interface PoolOptions {
   readonly environment: Environment;
   readonly report: Report;
   /** Milliseconds that a function may take, by step; FUNCTION_TIMEOUT_MS where it says nothing. */
-  readonly timeoutOf?: (step: string) => number | undefined;
+  readonly timeoutOf?: ByStep;
+  /** Milliseconds that a function is told it has; its timeout where it says nothing. For tests that force every continuation. */
+  readonly budgetOf?: ByStep;
 }
+
+export type ByStep = (step: string) => number | undefined;
 
 interface Worker {
   readonly child: ChildProcess;
@@ -52,7 +56,7 @@ interface Worker {
   doomed: boolean;
 }
 
-export const openPool = async ({ environment, report, timeoutOf }: PoolOptions): Promise<Pool> => {
+export const openPool = async ({ environment, report, timeoutOf, budgetOf }: PoolOptions): Promise<Pool> => {
   const temporary = await mkdtemp(join(tmpdir(), 'lifeboat-'));
   const workers = new Set<Worker>();
   const idle: Worker[] = [];
@@ -108,13 +112,14 @@ export const openPool = async ({ environment, report, timeoutOf }: PoolOptions):
       worker.step = step;
       const timeoutMs = timeoutOf?.(step) ?? FUNCTION_TIMEOUT_MS;
       try {
-        return await ask(worker, { type: 'invoke', id: randomUUID(), step, payload, timeoutMs }, report);
+        const invocation: Invocation = { type: 'invoke', id: randomUUID(), step, payload, timeoutMs: budgetOf?.(step) ?? timeoutMs };
+        return await ask(worker, invocation, timeoutMs, report);
       } finally {
         giveBack(worker);
       }
     },
-    kill(step) {
-      const busy = [...workers].filter((worker) => worker.step === step);
+    kill(step, most = WORKERS_MAX) {
+      const busy = [...workers].filter((worker) => worker.step === step && !worker.doomed).slice(0, most);
       for (const worker of busy) doom(worker);
       return busy.length;
     },
@@ -152,16 +157,17 @@ interface Invocation {
   readonly id: string;
   readonly step: string;
   readonly payload: Json;
+  /** Milliseconds that the function has. */
   readonly timeoutMs: number;
 }
 
-const ask = (worker: Worker, invocation: Invocation, report: Report): Promise<Json> =>
+const ask = (worker: Worker, invocation: Invocation, timeoutMs: number, report: Report): Promise<Json> =>
   new Promise((resolve, reject) => {
     const { child } = worker;
     const late = setTimeout(() => {
       doom(worker);
-      settle(() => reject(functionTimedOut(invocation.timeoutMs / 1000)));
-    }, invocation.timeoutMs);
+      settle(() => reject(functionTimedOut(timeoutMs / 1000)));
+    }, timeoutMs);
     const settle = (how: () => void): void => {
       clearTimeout(late);
       child.off('message', onMessage);

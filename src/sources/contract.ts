@@ -35,6 +35,14 @@ export interface SourceKind<Address> {
   scratch(address: Address, name: string): Address;
   /** How a file of this kind's artifact is known, for `verify <file>`; absent where the vendor's own tool must say. */
   readonly artifact?: ArtifactFormat;
+  /** Proves what a backup names in the pool, without the product: `verify` asks after it has read the segments. */
+  verifyPool?(manifest: Manifest, pool: Objects, budget: Budget): Promise<PoolProof>;
+}
+
+export interface PoolProof {
+  /** What was looked at, for people: `5 branches, 25 commits, 1,225 objects`. */
+  readonly summary: string;
+  readonly flaws: readonly { readonly key: string; readonly message: string }[];
 }
 
 /** Both look at decoded bytes, at most 64 KiB of them. */
@@ -43,6 +51,27 @@ export interface ArtifactFormat {
   recognises(head: Uint8Array): boolean;
   /** False when the file was cut: its last bytes are not how such a file ends. */
   isWhole(tail: Uint8Array): boolean;
+  /** Reads a stored file from end to end where its format has more to check; `open` begins anew. Fails with ArtifactInvalid. */
+  examine?(open: OpenStored): Promise<Examined>;
+  /** Turns a file of an older version of the format into the current one. Fails with Usage when there is nothing to do. */
+  upgrade?(open: OpenStored): Promise<UpgradedFile>;
+}
+
+export type OpenStored = () => AsyncIterable<Uint8Array>;
+
+export interface Examined {
+  readonly rawBytes: number;
+  /** For `--json`, and line by line for people; never a secret. */
+  readonly contents: { readonly [name: string]: Json };
+  readonly warnings: readonly string[];
+}
+
+export interface UpgradedFile {
+  readonly summary: { readonly [name: string]: Json };
+  /** What is other than it was, or gone. */
+  readonly notes: readonly string[];
+  /** As they are to be stored. */
+  readonly bytes: AsyncIterable<Uint8Array>;
 }
 
 /** What a source may use of the world. */
@@ -109,6 +138,8 @@ export interface Source {
   readonly dump: Stage;
   /** What needs all receipts: headers with sizes, trailers, inventories. Never reads the source. */
   readonly seal: Stage;
+  /** Segments of `seal` lie before or between those of the dump: the artifact can be written only once it is sealed. */
+  readonly framed?: true;
   /** Computed from the receipts of dump and seal alone, once both are done. */
   conclude(context: StageContext): Promise<Conclusion>;
   close(at: PointInTime): Promise<void>;

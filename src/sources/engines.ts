@@ -1,3 +1,11 @@
+import { type MysqlAddress, MysqlAddressSchema } from './mysql/address.ts';
+import { auditStage as mysqlAudit } from './mysql/audit.ts';
+import { concludeDump as concludeMysql } from './mysql/conclude.ts';
+import { withConnection as withMysql } from './mysql/connect.ts';
+import { inspectDatabase as inspectMysql } from './mysql/inspect.ts';
+import { quiescedDump } from './mysql/quiesced.ts';
+import { sealStage as mysqlSeal } from './mysql/seal.ts';
+import { damage as damageMysql } from './mysql/tamper.ts';
 import { type PostgresAddress, PostgresAddressSchema } from './postgres/address.ts';
 import { auditStage } from './postgres/audit.ts';
 import { concludeDump } from './postgres/conclude.ts';
@@ -26,4 +34,19 @@ const postgres: Engine = {
   tamper: (login, services, manifest, seed, budget) => damage(postgresAt(login), services, manifest, seed, budget),
 };
 
-export const engines: readonly Engine[] = [postgres];
+const mysqlAt = ({ password, ...login }: Login): MysqlAddress => MysqlAddressSchema.parse({ ...login, inlinePassword: password });
+
+const mysql = (name: string, product: string): Engine => ({
+  names: [name],
+  product,
+  inspect: (login, services) => withMysql(mysqlAt(login), services, inspectMysql),
+  dump: (login, services) => quiescedDump(mysqlAt(login), services),
+  // A connection needs nothing to see what all others see.
+  quiesced: (origin) => ({ quiesced: origin }),
+  seal: mysqlSeal,
+  conclude: concludeMysql,
+  audit: (login, services) => mysqlAudit(mysqlAt(login), services),
+  tamper: (login, services, manifest, seed, budget) => damageMysql(mysqlAt(login), services, manifest, seed, budget),
+});
+
+export const engines: readonly Engine[] = [postgres, mysql('mysql', 'MySQL'), mysql('mariadb', 'MariaDB')];

@@ -1,14 +1,16 @@
 import { redactUrls } from '../environment/redact.ts';
 import { LifeboatError } from '../errors.ts';
 import { engines } from './engines.ts';
+import { juicefs } from './juicefs/kind.ts';
 import { lakefs } from './lakefs/kind.ts';
 import { meilisearch } from './meilisearch/kind.ts';
+import { mysql } from './mysql/kind.ts';
 import { postgres } from './postgres/kind.ts';
 import { rds } from './rds/kind.ts';
 import { type AnyKind, anyKind, type System } from './system.ts';
 
 /** Every kind of source; a test holds this list equal to the folders of src/sources/. */
-export const kinds: readonly AnyKind[] = [anyKind(lakefs), anyKind(meilisearch), anyKind(postgres), anyKind(rds(engines))];
+export const kinds: readonly AnyKind[] = [anyKind(juicefs), anyKind(lakefs), anyKind(meilisearch), anyKind(mysql), anyKind(postgres), anyKind(rds(engines))];
 
 /** Fails with ConfigInvalid when there is no such kind. */
 export const kindNamed = (name: string): AnyKind => {

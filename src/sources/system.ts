@@ -23,6 +23,7 @@ export interface AnyKind {
   readonly schemes: readonly string[];
   readonly addressSchema: z.ZodType;
   readonly artifact: SourceKind<unknown>['artifact'];
+  readonly verifyPool: SourceKind<unknown>['verifyPool'];
   /** Fails with ConfigInvalid, whose message names `path` and the field. */
   system(address: unknown, path: string): System;
   systemFromUrl(url: URL): System;
@@ -47,6 +48,7 @@ export const anyKind = <Address>(kind: SourceKind<Address>): AnyKind => ({
   schemes: kind.schemes,
   addressSchema: strict(kind.address),
   artifact: kind.artifact,
+  verifyPool: kind.verifyPool,
   system: (address, path) => {
     const checked = strict(kind.address).safeParse(address);
     if (!checked.success)

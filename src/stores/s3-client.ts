@@ -30,6 +30,10 @@ export interface S3Tuning {
   readonly partsInFlight: number;
   /** What is in memory anyway is sent in one piece up to here. */
   readonly singleBytes: number;
+  /** Copied inside of S3 in one request up to here; S3 takes no more than 5 GiB. */
+  readonly copyBytes: number;
+  /** Parts of what is larger: large ones save requests, smaller ones run side by side. 10 000 of them are 5 TiB. */
+  readonly copyPartBytes: number;
 }
 
 export const S3_TUNING: S3Tuning = {
@@ -40,6 +44,8 @@ export const S3_TUNING: S3Tuning = {
   partBytes: 8 * 1024 * 1024,
   partsInFlight: 3,
   singleBytes: 32 * 1024 * 1024,
+  copyBytes: 5 * 1024 ** 3,
+  copyPartBytes: 512 * 1024 * 1024,
 };
 
 /** Tries of what the SDK does not repeat by itself: conditional writes that collide, bytes damaged on their way. */

@@ -6,16 +6,11 @@ import {
   CreateMultipartUploadCommand,
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3';
-import { LifeboatError } from '../errors.ts';
 import { deedOf, fullKey, type Place, sent } from './s3-client.ts';
 import { headObject } from './s3-create.ts';
-import { isConflict, isPreconditionFailed, unavailable } from './s3-errors.ts';
+import { isConflict, isPreconditionFailed, s3Error, unavailable } from './s3-errors.ts';
 import type { Created, StoredObject } from './store.ts';
 
-/** S3 copies larger objects in parts only. */
-const SINGLE_MAX_BYTES = 5 * 1024 ** 3;
-/** A part is copied inside of S3: large ones save requests, smaller ones run side by side. 10 000 parts are 5 TiB. */
-const PART_BYTES = 512 * 1024 ** 2;
 const PARTS_AT_ONCE = 4;
 
 /**
@@ -26,28 +21,26 @@ export const copyObject = async (place: Place, key: string, from: StoredObject, 
   const options = signal === undefined ? {} : { abortSignal: signal };
   const source = [from.store.bucket, ...(from.store.prefix + from.key).split('/')].map(encodeURIComponent).join('/');
   const deed = { ...deedOf(place, 'CopyObject', key), key: `${fullKey(place, key)} from s3://${from.store.bucket}/${from.store.prefix}${from.key}` };
-  if (from.bytes > SINGLE_MAX_BYTES) return copyInParts(place, key, { ...from, source }, signal);
+  if (from.bytes > place.tuning.copyBytes) return copyInParts(place, key, { ...from, source }, signal);
   try {
-    return await sent(deed, signal, async () => {
-      const done = await place.client.send(
-        new CopyObjectCommand({
-          Bucket: place.bucket,
-          Key: fullKey(place, key),
-          CopySource: source,
-          TaggingDirective: 'REPLACE',
-          IfNoneMatch: '*',
-          ...(from.etag === '' ? {} : { CopySourceIfMatch: from.etag }),
-        }),
-        options,
-      );
-      if (done.CopyObjectResult?.ETag === undefined) throw unavailable(new Error('the copy ended without an etag'), deed);
-      return { created: true, versionId: done.VersionId };
-    });
+    const done = await place.client.send(
+      new CopyObjectCommand({
+        Bucket: place.bucket,
+        Key: fullKey(place, key),
+        CopySource: source,
+        TaggingDirective: 'REPLACE',
+        IfNoneMatch: '*',
+        ...(from.etag === '' ? {} : { CopySourceIfMatch: from.etag }),
+      }),
+      options,
+    );
+    if (done.CopyObjectResult?.ETag === undefined) throw unavailable(new Error('the copy ended without an etag'), deed);
+    return { created: true, versionId: done.VersionId };
   } catch (error) {
-    const cause = error instanceof LifeboatError ? error.cause : error;
-    if (!isPreconditionFailed(cause) && !isConflict(cause)) throw error;
+    signal?.throwIfAborted();
+    if (!isPreconditionFailed(error) && !isConflict(error)) throw s3Error(error, deed);
     const there = await headObject(place, key, undefined, signal);
-    if (there === undefined) throw error;
+    if (there === undefined) throw unavailable(error, deed);
     return { created: false, versionId: there.versionId };
   }
 };
@@ -79,25 +72,25 @@ const copyInParts = async (place: Place, key: string, from: LargeSource, signal:
 };
 
 const copyParts = async (
-  { client }: Place,
+  { client, tuning: { copyPartBytes } }: Place,
   upload: { readonly Bucket: string; readonly Key: string; readonly UploadId: string },
   from: LargeSource,
   signal: AbortSignal | undefined,
 ): Promise<CompletedPart[]> => {
-  const parts = Math.ceil(from.bytes / PART_BYTES);
+  const parts = Math.ceil(from.bytes / copyPartBytes);
   const done: CompletedPart[] = [];
   let next = 0;
   let failed = false;
   const lane = async (): Promise<void> => {
     for (let part = next++; part < parts && !failed; part = next++) {
       signal?.throwIfAborted();
-      const end = Math.min(from.bytes, (part + 1) * PART_BYTES) - 1;
+      const end = Math.min(from.bytes, (part + 1) * copyPartBytes) - 1;
       const { CopyPartResult } = await client.send(
         new UploadPartCopyCommand({
           ...upload,
           PartNumber: part + 1,
           CopySource: from.source,
-          CopySourceRange: `bytes=${part * PART_BYTES}-${end}`,
+          CopySourceRange: `bytes=${part * copyPartBytes}-${end}`,
           ...(from.etag === '' ? {} : { CopySourceIfMatch: from.etag }),
         }),
       );

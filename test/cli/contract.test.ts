@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commands } from '../../src/cli/commands.ts';
 import type { Engine } from '../../src/cli/engine.ts';
 import { exitCodeOf } from '../../src/errors.ts';
+import { dumpOf } from '../support/meilisearch-dumps.ts';
 import { ID, lifeboat, NOW, proof, putBackup, putProof, storeIn, temporaryFolder } from './support.ts';
 
 const facts = { product: 'PostgreSQL', version: '18.4', place: 'p', content: 'c', bytes: 1, problems: [] };
@@ -43,6 +44,7 @@ beforeAll(async () => {
   await putProof(store, proof('PASSED'));
   at = ['--store', pathToFileURL(join(folder, 'store')).href];
   await writeFile(join(folder, 'in.sql'), '\\set ON_ERROR_STOP on\nBEGIN;\nCOMMIT;\n');
+  await writeFile(join(folder, 'old.dump'), await dumpOf(5));
   const catalog = { kind: 'postgres', host: 'h', database: 'd', user: 'u', retention: { last: 1 } };
   await writeFile(join(folder, 'env.json'), JSON.stringify({ store: at[1], sources: { catalog } }));
   env = ['--env', './env.json'];
@@ -59,7 +61,7 @@ const fieldsOf = (heading: string): string[] => {
 
 describe('docs/cli-json.md', () => {
   const BACKUP = '**Backup**';
-  const FILE_ONLY = ['format', 'encoding', 'sha256'];
+  const FILE_ONLY = ['format', 'encoding', 'sha256', 'contents', 'warnings'];
   const cases: readonly [name: string, argv: () => readonly string[], also: string | undefined, but: readonly string[]][] = [
     ['backup', () => ['--from', 'postgres://h/d', '--source', 'catalog', ...at], BACKUP, []],
     ['list', () => at, undefined, []],
@@ -74,6 +76,7 @@ describe('docs/cli-json.md', () => {
     ['report', () => at, undefined, []],
     ['dump', () => ['postgres://h/d', '--out', 'out.sql'], undefined, []],
     ['load', () => ['postgres://h/d', 'in.sql'], undefined, []],
+    ['upgrade', () => ['old.dump', '--out', 'new.dump'], undefined, []],
     ['plan', () => ['catalog', ...env], undefined, []],
     ['doctor', () => env, undefined, []],
     ['init', () => ['--env', 'fresh'], undefined, []],

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { kinds } from '../../src/sources/registry.ts';
 import { deployableOf, exampleWith, ROOT } from './support.ts';
 
 type Change = Parameters<typeof exampleWith>[0];
@@ -25,6 +26,11 @@ describe('an environment that is to be deployed', () => {
     });
     expect(sources.length).toBeGreaterThan(0);
     expect(sources[0]).toMatchObject({ name: 'catalog-prod', sourceSecrets: [expect.stringContaining('catalog-prod-AbCdEf')] });
+  });
+
+  it('shows a source of every kind', () => {
+    const { sources } = deployableOf(exampleWith()).environment;
+    expect([...new Set(Object.values(sources).map(({ kind }) => kind))].sort()).toEqual(kinds.map(({ kind }) => kind).sort());
   });
 
   it('tells the secrets of a source from those of its targets', () => {
@@ -87,7 +93,7 @@ describe('an environment that is to be deployed', () => {
       (raw) => Object.assign(raw.sources, { [`a${'b'.repeat(39)}`]: raw.sources['catalog-prod'] }),
       /makes the name example-ab+-\S+, which has \d+ characters/,
     ],
-    ['has no sources', (raw) => Object.assign(raw, { sources: {} }), /sources is empty/],
+    ['has no sources', (raw) => Object.assign(raw, { sources: {}, deployment: { ...raw.deployment, storage: {} } }), /sources is empty/],
     [
       'has a server of one machine',
       (raw) => Object.assign(raw, { embedded: { postgres: { port: 25432, folder: 'pg' } } }),

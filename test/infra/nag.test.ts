@@ -38,7 +38,7 @@ const code = mkdtempSync(join(tmpdir(), 'lifeboat-code-'));
 describe('cdk-nag', () => {
   it('has nothing against any stack of the example', () => {
     expect(findings((app) => void lifeboat(app, deployableOf(exampleWith()), code))).toEqual([]);
-  });
+  }, 120_000);
 
   it('has nothing against an environment without VPC, lock, replica and own control', () => {
     const small = exampleWith((raw) => {
@@ -48,7 +48,7 @@ describe('cdk-nag', () => {
       Reflect.deleteProperty(raw.store, 'objectLock');
     });
     expect(findings((app) => void lifeboat(app, deployableOf(small), code))).toEqual([]);
-  });
+  }, 120_000);
 
   it('would have something against a careless bucket', () => {
     const careless = findings((app) => {

@@ -1,6 +1,6 @@
 import { Match } from 'aws-cdk-lib/assertions';
 import { describe, expect, it } from 'vitest';
-import { exampleWith, resourcesOf, synthesized } from './support.ts';
+import { deployableOf, exampleWith, resourcesOf, synthesized } from './support.ts';
 
 const whole = synthesized();
 const stack = whole.template(whole.service);
@@ -13,7 +13,7 @@ describe('the service stack', () => {
       EventPattern: {
         detail: {
           status: ['FAILED', 'TIMED_OUT', 'ABORTED'],
-          stateMachineArn: [{ prefix: 'arn:aws:states:eu-central-1:123456789012:stateMachine:example-catalog-prod-' }],
+          stateMachineArn: Match.arrayWith([{ prefix: 'arn:aws:states:eu-central-1:123456789012:stateMachine:example-catalog-prod-' }]),
         },
       },
     });
@@ -24,6 +24,29 @@ describe('the service stack', () => {
     chatty.template(chatty.service).hasResourceProperties('AWS::Events::Rule', {
       EventPattern: { detail: { status: ['FAILED', 'TIMED_OUT', 'ABORTED', 'SUCCEEDED'] } },
     });
+  });
+
+  it('tells webhooks of executions and alarms, with nothing but the right to their URLs', () => {
+    stack.hasResourceProperties('AWS::Lambda::Function', { FunctionName: 'lifeboat-example-notify', VpcConfig: Match.absent() });
+    stack.hasResourceProperties('AWS::Events::Rule', {
+      EventPattern: { detail: { alarmName: [{ prefix: 'lifeboat-example-' }], state: { value: ['ALARM', 'OK'] } } },
+    });
+    stack.hasResourceProperties('AWS::IAM::Role', {
+      RoleName: 'lifeboat-example-notify',
+      Policies: [
+        {
+          PolicyDocument: {
+            Statement: [
+              Match.objectLike({ Sid: 'ReadSecrets' }),
+              Match.objectLike({ Sid: 'WriteLogs' }),
+              Match.objectLike({ Sid: 'Trace' }),
+            ],
+          },
+        },
+      ],
+    });
+    const silent = synthesized(exampleWith((raw) => Reflect.deleteProperty(raw.deployment.notifications, 'webhooks')));
+    expect(resourcesOf(silent.template(silent.service), 'AWS::Lambda::Function')).toHaveLength(1);
   });
 
   it('looks every hour, and alarms when nobody looks', () => {
@@ -42,7 +65,8 @@ describe('the service stack', () => {
   });
 
   it('makes the ways out of the VPC only when it is asked to', () => {
-    stack.resourceCountIs('AWS::EC2::VPCEndpoint', 3);
+    // To S3, Secrets Manager, Step Functions, and RDS, because a source is of that kind.
+    stack.resourceCountIs('AWS::EC2::VPCEndpoint', 4);
     const present = synthesized(exampleWith((raw) => Object.assign(raw.deployment.vpc, { endpoints: 'present' })));
     present.template(present.service).resourceCountIs('AWS::EC2::VPCEndpoint', 0);
   });
@@ -50,7 +74,7 @@ describe('the service stack', () => {
   it('draws a dashboard with every source', () => {
     const [dashboard] = resourcesOf(stack, 'AWS::CloudWatch::Dashboard');
     expect(dashboard?.Properties['DashboardName']).toBe('lifeboat-example');
-    for (const { name } of [{ name: 'catalog-prod' }])
+    for (const { name } of deployableOf(exampleWith()).sources)
       expect(JSON.stringify(dashboard?.Properties['DashboardBody'])).toContain(`${name}: executions`);
   });
 });

@@ -1,12 +1,10 @@
 import { Match } from 'aws-cdk-lib/assertions';
 import { describe, expect, it } from 'vitest';
 import { STEPS } from '../../infra/steps.ts';
-import { exampleWith, type Resource, resourcesOf, synthesized } from './support.ts';
+import { exampleWith, type Resource, resourcesOf, sourceStack, synthesized } from './support.ts';
 
 const whole = synthesized();
-const [first] = whole.sources;
-if (first === undefined) throw new Error('the example has no source');
-const stack = whole.template(first);
+const stack = whole.template(sourceStack(whole, 'catalog-prod'));
 
 const named = (type: string, field: string, name: string): Resource => {
   const found = resourcesOf(stack, type).find(({ Properties }) => Properties[field] === name);
@@ -66,9 +64,7 @@ describe('the stack of a source', () => {
     const larger = synthesized(
       exampleWith((raw) => Object.assign(raw.deployment, { functions: { 'load-task': { memoryMb: 4096, temporaryMb: 10_240 } } })),
     );
-    const [other] = larger.sources;
-    if (other === undefined) throw new Error('no source');
-    larger.template(other).hasResourceProperties('AWS::Lambda::Function', {
+    larger.template(sourceStack(larger, 'catalog-prod')).hasResourceProperties('AWS::Lambda::Function', {
       FunctionName: 'example-catalog-prod-load-task',
       MemorySize: 4096,
       EphemeralStorage: { Size: 10_240 },
@@ -109,15 +105,13 @@ describe('the stack of a source', () => {
   });
 
   it('has no schedule for what the environment does not schedule', () => {
-    const { sources, template } = synthesized(
+    const bare = synthesized(
       exampleWith((raw) => {
         Reflect.deleteProperty(raw.sources['catalog-prod'], 'schedule');
         Reflect.deleteProperty(raw.sources['catalog-prod'], 'drill');
       }),
     );
-    const [bare] = sources;
-    if (bare === undefined) throw new Error('no source');
-    const other = template(bare);
+    const other = bare.template(sourceStack(bare, 'catalog-prod'));
     other.resourceCountIs('AWS::Scheduler::Schedule', 0);
     expect(resourcesOf(other, 'AWS::CloudWatch::Alarm').map(({ Properties }) => Properties['AlarmName'])).not.toContain(
       'lifeboat-example-catalog-prod-backup-missing',

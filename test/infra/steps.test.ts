@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { definitionOf, machineDuty, substitutionsOf } from '../../infra/machines.ts';
 import { MACHINES, placeholderOf } from '../../infra/names.ts';
-import { SIZES, STEPS, WATCH } from '../../infra/steps.ts';
+import { NOTIFY, SIZES, STEPS, WATCH } from '../../infra/steps.ts';
 import { ROOT } from './support.ts';
 
 const ground = {
@@ -33,7 +33,7 @@ describe('the steps that are deployed', () => {
     const files = readdirSync(join(ROOT, 'functions')).filter((file) =>
       /^export const handler\b/m.test(readFileSync(join(ROOT, 'functions', file), 'utf8')),
     );
-    expect([...Object.keys(STEPS), WATCH].map((step) => `${step}.ts`).sort()).toEqual(files.sort());
+    expect([...Object.keys(STEPS), WATCH, NOTIFY].map((step) => `${step}.ts`).sort()).toEqual(files.sort());
   });
 
   it.each(MACHINES)('are what the %s machine calls', (machine) => {

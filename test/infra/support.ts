@@ -40,6 +40,12 @@ export const synthesized = (raw: unknown = exampleWith(), name = 'example'): Syn
   return { app, ...lifeboat(app, deployableOf(raw, name), bundles()), template: (stack) => Template.fromStack(stack) };
 };
 
+export const sourceStack = ({ sources }: Lifeboat, source: string): Stack => {
+  const found = sources.find(({ stackName }) => stackName.endsWith(`-source-${source}`));
+  if (found === undefined) throw new Error(`there is no stack of ${source}`);
+  return found;
+};
+
 export type Resource = { readonly Type: string; readonly Properties: Record<string, unknown> };
 
 export const resourcesOf = (template: Template, type: string): Resource[] =>

@@ -17,6 +17,8 @@ export interface Watch {
   /** Flips a bit of a segment of a sound backup, as a disk would. */
   damage(random: () => number): Promise<void>;
   hold(): void;
+  /** Backups that were there and are not any more. */
+  readonly pruned: ReadonlySet<string>;
 }
 
 const BACKUP_KEY = /^[^/]+\/backups\/([^/]+)\/(.+)$/;
@@ -25,6 +27,7 @@ export const watchStores = (bare: Store, system: () => System, last: number): Wa
   const broken: string[] = [];
   const first = new Map<string, string>();
   const damaged = new Set<string>();
+  const pruned = new Set<string>();
   const must = (holds: boolean, what: string): void => {
     if (!holds) broken.push(what);
   };
@@ -70,6 +73,7 @@ export const watchStores = (bare: Store, system: () => System, last: number): Wa
     must(backup !== '', `${key} was deleted, and belongs to no backup`);
     const manifest = await bare.head(`${SOURCE}/backups/${backup}/manifest.json`);
     if (file !== 'manifest.json') return must(manifest === undefined, `${key} was deleted before its manifest`);
+    pruned.add(backup);
     const entries = await listed(bare, SOURCE);
     const own = entries.find((entry) => entry.backup === backup);
     const newer = entries.filter((entry) => own !== undefined && entry.state === 'sound' && entry.recordedAt >= own.recordedAt && entry !== own);
@@ -97,6 +101,7 @@ export const watchStores = (bare: Store, system: () => System, last: number): Wa
 
   return {
     store,
+    pruned,
     control: (control) => ({
       ...control,
       async replace(key, body, ifMatch) {

@@ -67,9 +67,23 @@ const mentions = (context: Json | undefined, path: string): boolean => {
 
 const inspectFile = (facts: FileFacts, file: string, path: string): Outcome => {
   if (path !== '') throw new UsageError('--path needs a backup', 'What is inside a file of this kind is for its own tools.', inspect);
-  const { format, encoding, bytes, rawBytes, sha256 } = facts;
+  const { format, encoding, bytes, rawBytes, sha256, contents, warnings } = facts;
+  const lines = [
+    `${file}: ${format}, ${size(bytes)} (${encoding}), ${size(rawBytes)} decoded`,
+    ...Object.entries(contents ?? {}).map(([name, value]) => `    ${name}: ${shown(value)}`),
+    ...warnings.map((warning) => `    ! ${warning}`),
+  ];
   return {
-    json: { source: null, backup: null, file, format, encoding, bytes, rawBytes, sha256 },
-    text: `${file}: ${format}, ${size(bytes)} (${encoding}), ${size(rawBytes)} decoded`,
+    json: { source: null, backup: null, file, format, encoding, bytes, rawBytes, sha256, contents, warnings },
+    text: lines.join('\n'),
   };
+};
+
+/** A list has a line of its own for each item. */
+const shown = (value: Json): string => {
+  if (Array.isArray(value)) return value.map((item) => `\n        ${shown(item)}`).join('') || 'none';
+  if (typeof value !== 'object' || value === null) return String(value ?? 'none');
+  return Object.entries(value)
+    .map(([name, item]) => `${name} ${shown(item)}`)
+    .join(', ');
 };

@@ -1,7 +1,10 @@
 import type { SoundEntry } from '../../backup/catalog.ts';
 import { decode } from '../../backup/codec.ts';
+import { objectsPrefix } from '../../backup/layout.ts';
+import { objectsBelow } from '../../backup/pool.ts';
 import { type Damage, verifyBackup } from '../../backup/verify.ts';
 import { exitCodeOf } from '../../errors.ts';
+import { kinds } from '../../sources/registry.ts';
 import { verifyFile } from '../artifact-file.ts';
 import type { Call, Command, Outcome } from '../command.ts';
 import { plural, size } from '../format.ts';
@@ -37,12 +40,14 @@ const verifyEntry = async (entry: SoundEntry, call: Call): Promise<Outcome> => {
       call.run.report({ type: 'task', stage: 'verify', task: task++, status: 'ended' });
     },
   });
-  const ok = part.damages.length === 0;
-  const { segments, bytes, rawBytes, extra, extraCount, damages } = part;
+  const { segments, bytes, rawBytes, extra, extraCount } = part;
+  const pool = await poolOf(entry, call);
+  const damages = [...part.damages, ...pool.damages];
+  const ok = damages.length === 0;
   const checked = `${plural(segments, 'segment')}, ${size(bytes)}`;
   const orphans = extraCount === 0 ? [] : [`${plural(extraCount, 'object')} that no manifest names: ignored by every reader, swept later`];
   const lines = ok
-    ? [`backup ${entry.backup} of ${entry.source}: ${checked}: ${call.style.good('every byte is as it was written')}`, ...orphans]
+    ? [`backup ${entry.backup} of ${entry.source}: ${checked}: ${call.style.good('every byte is as it was written')}`, ...pool.lines, ...orphans]
     : [
         `backup ${entry.backup} of ${entry.source}: ${checked}: ${call.style.bad(`${plural(damages.length, 'object')} damaged`)}`,
         ...damages.map((damage) => `    ${describe(damage)}`),
@@ -55,13 +60,29 @@ const verifyEntry = async (entry: SoundEntry, call: Call): Promise<Outcome> => {
   };
 };
 
+/** What the backup names beside its segments, where its kind can prove that without the product. */
+const poolOf = async ({ manifest }: SoundEntry, call: Call): Promise<{ readonly damages: readonly Damage[]; readonly lines: readonly string[] }> => {
+  const kind = kinds.find((each) => each.kind === manifest.source.kind);
+  if (kind?.verifyPool === undefined) return { damages: [], lines: [] };
+  const pool = objectsBelow(await call.store(), objectsPrefix(manifest.source.name));
+  const { summary, flaws } = await kind.verifyPool(manifest, pool, { remaining: () => Number.POSITIVE_INFINITY, signal: call.run.signal });
+  const damages = flaws.map(({ key, message }): Damage => ({ kind: 'missing', key: `objects/${key}`, message }));
+  for (const damage of damages) call.run.report({ type: 'warning', message: describe(damage) });
+  return { damages, lines: [`    ${summary}`] };
+};
+
 const describe = (damage: Damage): string => `${damage.key}: ${damage.kind}: ${damage.message}`;
 
 const file = async (path: string, call: Call): Promise<Outcome> => {
   const facts = await verifyFile(path, call.io.cwd, call.run);
-  const { format, encoding, bytes, rawBytes, sha256 } = facts;
+  const { format, encoding, bytes, rawBytes, sha256, contents, warnings } = facts;
+  const lines = [
+    `${path}: whole ${format}, ${size(bytes)} (${encoding}), ${size(rawBytes)} decoded`,
+    ...warnings.map((warning) => `    ${call.style.warn(warning)}`),
+    `sha256 ${sha256}`,
+  ];
   return {
-    json: { ok: true, source: null, backup: null, file: path, format, encoding, bytes, rawBytes, sha256 },
-    text: `${path}: whole ${format}, ${size(bytes)} (${encoding}), ${size(rawBytes)} decoded\nsha256 ${sha256}`,
+    json: { ok: true, source: null, backup: null, file: path, format, encoding, bytes, rawBytes, sha256, contents, warnings },
+    text: lines.join('\n'),
   };
 };

@@ -1,5 +1,6 @@
 import type { SourceKind } from '../contract.ts';
 import { addressFromUrl, type LakefsAddress, LakefsAddressSchema, redact, SCHEMES, scratchAddress } from './address.ts';
+import { verifyPool } from './offline.ts';
 import { lakefsSource } from './source.ts';
 import { lakefsTarget } from './target.ts';
 
@@ -12,6 +13,7 @@ export const lakefs: SourceKind<LakefsAddress> = {
   source: lakefsSource,
   target: lakefsTarget,
   scratch: scratchAddress,
+  verifyPool,
   artifact: {
     format: 'lakeFS refs manifest',
     recognises: (head) => Buffer.from(head).toString('latin1').includes('"branches_meta_range_id"'),

@@ -1,8 +1,16 @@
+import { randomUUID } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { createGzip } from 'node:zlib';
 import type { ArtifactFormat } from '../contract.ts';
+import { examineDump } from './dump/examine.ts';
 import { checksum, TAR_BLOCK } from './dump/tar-write.ts';
+import { upgradeDump } from './dump/upgrade/upgrade.ts';
 
 /** Names with which a dump's archive may begin; its entries have no order. */
-const NAMES = /^(\.\/|\.\/?$|\._|metadata\.json|indexes|index_uuids|updates|tasks|batches|keys|instance|experimental|network|webhooks|chat-|[A-Za-z0-9_-]+\/)/;
+const NAMES =
+  /^(\.\/|\.\/?$|\._|metadata\.json|indexes|index_uuids|updates|tasks|batches|keys|instance|experimental|network|webhooks|chat-|[A-Za-z0-9_-]+\/)/;
+
+const OUTPUT_CHUNK_BYTES = 1024 * 1024;
 
 /** A dump of Meilisearch of any version: an archive within gzip. */
 export const artifactFile: ArtifactFormat = {
@@ -13,6 +21,15 @@ export const artifactFile: ArtifactFormat = {
     const given = Number.parseInt(block.toString('latin1', 148, 156).replaceAll('\0', '').trim(), 8);
     return given === checksum(block) && NAMES.test(block.toString('utf8', 0, Math.max(0, block.indexOf(0))));
   },
-  // The archive's end is two blocks of zeros; Meilisearch itself reads one without.
-  isWhole: (tail) => tail.length >= TAR_BLOCK && tail.subarray(-TAR_BLOCK).every((byte) => byte === 0),
+  // Its length and checksum say so, which `examine` looks at: an archive may go without its end.
+  isWhole: () => true,
+  examine: examineDump,
+  upgrade: async (open) => {
+    const { result, tar } = await upgradeDump(open, { now: new Date(), newUid: randomUUID });
+    const { notes, ...summary } = result;
+    const gzip = createGzip({ chunkSize: OUTPUT_CHUNK_BYTES });
+    const source = Readable.from(tar, { objectMode: false });
+    source.on('error', (error) => gzip.destroy(error));
+    return { summary, notes, bytes: source.pipe(gzip) };
+  },
 };

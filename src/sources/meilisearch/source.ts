@@ -12,6 +12,7 @@ export const meilisearchSource = (address: MeilisearchAddress, services: Service
   open: () => openInstant(address, services),
   dump: dumpStage(address, services),
   seal: sealStage,
+  framed: true,
   conclude: concludeDump,
   // Nothing is held: each index is read at an instant of its own, and a dump of the server is the server's.
   close: async () => {},

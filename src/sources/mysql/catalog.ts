@@ -78,7 +78,8 @@ export const readTables = async (connection: Connection): Promise<Table[]> => {
 
 const tableOf = (table: z.output<typeof TableRow>, columns: readonly ColumnFacts[], keys: readonly KeyFacts[]): Table => {
   const indexes = [...Map.groupBy(keys, (row) => row.idx)].map(([index, parts]) => ({ index, parts }));
-  const unique = indexes.filter(({ parts }) => parts[0]?.duplicates === 0).sort((a, b) => Number(b.index === 'PRIMARY') - Number(a.index === 'PRIMARY'));
+  // InnoDB keeps the rows in the order of the first one without NULL.
+  const unique = indexes.filter(({ parts }) => parts[0]?.duplicates === 0).sort((a, b) => rank(a) - rank(b));
   const written = columns.filter((column) => !GENERATED.test(column.extra ?? ''));
   const names = new Set(written.map((column) => column.name));
   const identity = unique.find(({ parts }) => parts.every(({ col, nullable, part }) => col !== null && names.has(col) && nullable !== 'YES' && part === null));
@@ -98,6 +99,9 @@ const tableOf = (table: z.output<typeof TableRow>, columns: readonly ColumnFacts
       .slice(0, DEFINITION_DIGITS),
   };
 };
+
+const rank = ({ index, parts }: { readonly index: string; readonly parts: readonly KeyFacts[] }): number =>
+  index === 'PRIMARY' ? 0 : parts.every(({ nullable }) => nullable !== 'YES') ? 1 : 2;
 
 const rangeOf = (unique: readonly { readonly index: string; readonly parts: readonly KeyFacts[] }[], columns: readonly ColumnFacts[]): Range | undefined => {
   for (const { index, parts } of unique) {

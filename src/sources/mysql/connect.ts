@@ -142,7 +142,19 @@ const firstValue = (rows: unknown): unknown => (Array.isArray(rows) ? Object.val
 type Server = Pick<Connection, 'product' | 'version' | 'versionText'>;
 
 const wrap = (client: mysql.Connection, failure: Failure, server: Server): Connection => {
-  const send = (sql: string, doing?: string): Promise<unknown> => ask(client, sql, { ...failure, doing });
+  // The driver forgets whoever waits for an answer when its socket is dropped.
+  const waiting = new Set<(error: unknown) => void>();
+  const destroy = (): void => {
+    client.destroy();
+    const lost = new LifeboatError('ConnectionLost', `the connection to ${endpoint(failure.address)} was dropped`);
+    for (const reject of waiting) reject(lost);
+  };
+  const unlessDropped = <Result>(work: Promise<Result>): Promise<Result> =>
+    new Promise((resolve, reject) => {
+      waiting.add(reject);
+      work.then(resolve, reject).finally(() => waiting.delete(reject));
+    });
+  const send = (sql: string, doing?: string): Promise<unknown> => unlessDropped(ask(client, sql, { ...failure, doing }));
   const query = async (sql: string, doing?: string): Promise<Record<string, unknown>[]> => {
     const result = await send(sql, doing);
     return Array.isArray(result) ? result : [];
@@ -158,7 +170,7 @@ const wrap = (client: mysql.Connection, failure: Failure, server: Server): Conne
     async rows(schema, sql, doing) {
       return (await query(sql, doing)).map((row) => schema.parse(row));
     },
-    read: (sql, sink, doing) => readRows(client, sql, sink, { ...failure, doing }),
+    read: (sql, sink, doing) => unlessDropped(readRows(client, sql, sink, { ...failure, doing })),
     close: () =>
       // The work is done and its outcome known: a server that is already gone changes nothing.
       new Promise((resolve) => {
@@ -167,7 +179,7 @@ const wrap = (client: mysql.Connection, failure: Failure, server: Server): Conne
           resolve();
         });
       }),
-    destroy: () => client.destroy(),
+    destroy,
   };
 };
 

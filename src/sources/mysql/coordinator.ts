@@ -23,7 +23,7 @@ const LOCK_WAIT_TIMEOUT = 1205;
 export const PassedSchema = z.strictObject({
   /** ISO 8601, the server's clock, while the tables were locked. */
   at: z.string(),
-  way: z.enum(['lock-tables', 'global-lock']),
+  way: z.enum(['lock-tables', 'global-lock', 'quiesced']),
   lanes: z.int(),
   /** How long writers had to wait, in milliseconds. */
   lockedMs: z.number(),
@@ -130,7 +130,7 @@ const lockTables = async ({ connection, tables, signal }: Coordination): Promise
 
 const At = z.object({ at: z.string(), gtid: z.string().nullable() });
 
-const readPosition = async (connection: Connection): Promise<Pick<Passed, 'at' | 'gtid' | 'binlog'>> => {
+export const readPosition = async (connection: Connection): Promise<Pick<Passed, 'at' | 'gtid' | 'binlog'>> => {
   const gtid = connection.product === 'MariaDB' ? '@@global.gtid_current_pos' : '@@global.gtid_executed';
   const [now] = await connection.rows(
     At,

@@ -1,6 +1,6 @@
 import type { Services, Stage } from '../contract.ts';
 import type { MysqlAddress } from './address.ts';
-import { readTables } from './catalog.ts';
+import { readTables, type Table } from './catalog.ts';
 import { withConnection } from './connect.ts';
 import { runLane } from './lane.ts';
 import { CHUNK_BYTES, planChunks, refuseTooLarge } from './plan.ts';
@@ -8,6 +8,16 @@ import { type LaneTask, LaneTaskSchema } from './tasks.ts';
 
 /** More connections than this help no server, and each is a function that must run at the same time as the others. */
 const LANES_MAX = 32;
+
+/** Chunks a lane when there are no more than needed: enough that all end at about the same time. */
+const CHUNKS_A_LANE = 4;
+/** A chunk smaller than this is not worth a segment. In bytes. */
+const CHUNK_LEAST_BYTES = 1024 * 1024;
+
+const sizeOf = (tables: readonly Table[], lanes: number, chunkBytes: number): number => {
+  const share = tables.reduce((sum, table) => sum + table.bytes, 0) / (lanes * CHUNKS_A_LANE);
+  return Math.min(chunkBytes, Math.max(CHUNK_LEAST_BYTES, Math.ceil(share)));
+};
 
 /** Lanes that live together: MySQL cannot hand a snapshot on, so each connection has its own from the one instant to its end. */
 export const dumpStage = (address: MysqlAddress, services: Services, chunkBytes: number = CHUNK_BYTES): Stage => ({
@@ -19,7 +29,7 @@ export const dumpStage = (address: MysqlAddress, services: Services, chunkBytes:
       services,
       async (connection) => {
         const found = await readTables(connection);
-        return { tables: found, chunks: await planChunks(connection, found, chunkBytes) };
+        return { tables: found, chunks: await planChunks(connection, found, sizeOf(found, context.concurrency ?? 1, chunkBytes)) };
       },
       { signal: context.budget.signal },
     );

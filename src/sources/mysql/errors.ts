@@ -47,6 +47,7 @@ const NUMBERS: Readonly<Record<number, Meaning>> = {
   1203: BUSY,
   1205: BUSY,
   1213: BUSY,
+  1226: BUSY,
   1317: BUSY,
   1969: BUSY,
   3024: BUSY,

@@ -10,9 +10,7 @@ export const restoreGuide = ({ server, passed, assertions }: Pick<Gathered, 'ser
     `They are a script for the \`mysql\` (or \`mariadb\`) client, of database \`${code(server.database)}\` on ${server.product} ${server.version}. A server of the same product, not older, takes it; the client, zstd and bash are needed.`,
     `### The instant
 
-${passed.lanes} ${passed.lanes === 1 ? 'connection' : 'connections'} read at it. ${
-      passed.way === 'lock-tables' ? 'The tables were locked against writing' : 'The whole server was locked against writing'
-    } for ${passed.lockedMs} ms.${passed.gtid === null ? '' : ` GTID: \`${code(passed.gtid)}\`.`}${
+${howPassed(passed)}${passed.gtid === null ? '' : ` GTID: \`${code(passed.gtid)}\`.`}${
       passed.binlog === null ? '' : ` Binary log: \`${code(passed.binlog.file)}\` at ${passed.binlog.position}.`
     }`,
     `### Definers
@@ -24,6 +22,12 @@ Views, routines, triggers and events belong to the users that they belonged to. 
   ]
     .filter((section) => section !== '')
     .join('\n\n');
+
+const howPassed = ({ way, lanes, lockedMs }: Gathered['passed']): string => {
+  if (way === 'quiesced') return 'Nobody wrote to the server that was read: a clone of a snapshot, whose instant it is.';
+  const locked = way === 'lock-tables' ? 'The tables were locked against writing' : 'The whole server was locked against writing';
+  return `${lanes} ${lanes === 1 ? 'connection' : 'connections'} read at it. ${locked} for ${lockedMs} ms.`;
+};
 
 const openMetadata = `### OpenMetadata
 

@@ -122,8 +122,9 @@ interface Done {
   readonly facts?: Partial<LaneFacts>;
 }
 
-const dumpChunk = async (
-  { connection, services, context }: Lane,
+/** One chunk of a plan; its place in the plan is its place in the artifact. */
+export const dumpChunk = async (
+  { connection, services, context }: Pick<Lane, 'connection' | 'services' | 'context'>,
   chunk: Chunk,
   index: number,
   tables: ReadonlyMap<string, Table>,

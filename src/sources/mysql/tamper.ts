@@ -21,7 +21,12 @@ const ROWS_MAX = 1000;
 /** Changes one value of one row and deletes a row of another table, chosen by `seed`, in one transaction that also notes it. */
 export const tamperWith = async (address: MysqlAddress, services: Services, manifest: Manifest, seed: number, budget: Budget): Promise<Tampering> => {
   refuseUnlessScratch(address);
-  return withConnection(
+  return damage(address, services, manifest, seed, budget);
+};
+
+/** As tamperWith, for a whole server that is thrown away, whatever its databases are called. */
+export const damage = async (address: MysqlAddress, services: Services, manifest: Manifest, seed: number, budget: Budget): Promise<Tampering> =>
+  withConnection(
     address,
     services,
     async (connection) => {
@@ -48,7 +53,6 @@ export const tamperWith = async (address: MysqlAddress, services: Services, mani
     },
     { target: true, signal: budget.signal },
   );
-};
 
 interface Hit {
   readonly table: Table;

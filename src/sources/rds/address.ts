@@ -27,6 +27,7 @@ export type Placement = z.output<typeof PlacementSchema>;
  */
 export const RdsAddressSchema = z.strictObject({
   instance: Identifier,
+  cluster: z.boolean().default(false).describe('Aurora: "instance" names a DB cluster.'),
   region: z.string().optional().describe('Absent: that of the environment (AWS_REGION).'),
   endpoint: z.url().optional().describe('Of an RDS API other than that of AWS.'),
   /** `snapshot`: a DB snapshot is the backup. `clone-dump`: a logical dump of a temporary clone of one, with digests. */
@@ -45,21 +46,29 @@ export const RdsAddressSchema = z.strictObject({
 
 export type RdsAddress = z.output<typeof RdsAddressSchema>;
 
-const PARAMETERS = ['region', 'mode', 'database', 'user', 'sslmode', 'sslrootcert', 'endpoint'] as const;
+const PARAMETERS = ['cluster', 'region', 'mode', 'database', 'user', 'sslmode', 'sslrootcert', 'endpoint'] as const;
 
 /** `rds://<instance>?region=eu-central-1&mode=clone-dump`; fails with Usage. */
 export const addressFromUrl = (url: URL): RdsAddress => {
   for (const name of url.searchParams.keys())
     if (!PARAMETERS.some((known) => known === name))
-      throw new LifeboatError('Usage', `unknown parameter "${name}" of rds://${url.hostname}`, { hint: `Known are ${PARAMETERS.join(', ')}.` });
+      throw new LifeboatError('Usage', `unknown parameter "${name}" of rds://${url.hostname}`, {
+        hint: `Known are ${PARAMETERS.join(', ')}.`,
+      });
   if (url.username !== '' || url.password !== '' || url.pathname.length > 1)
     throw new LifeboatError('Usage', `rds://${url.hostname} has a user, a password or a path`, {
       hint: 'It is rds://<instance>; the database is ?database=.',
     });
-  const parsed = RdsAddressSchema.safeParse({ instance: url.hostname, ...Object.fromEntries(url.searchParams) });
+  const parsed = RdsAddressSchema.safeParse({
+    instance: url.hostname,
+    ...Object.fromEntries(url.searchParams),
+    cluster: url.searchParams.get('cluster') === 'true',
+  });
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw new LifeboatError('Usage', `${issue?.path.join('.') ?? 'url'} of rds://${url.hostname} is not valid`, { hint: issue?.message ?? '' });
+  throw new LifeboatError('Usage', `${issue?.path.join('.') ?? 'url'} of rds://${url.hostname} is not valid`, {
+    hint: issue?.message ?? '',
+  });
 };
 
 export const redact = ({ instance, region }: RdsAddress): string => `rds://${instance}${region === undefined ? '' : `?region=${region}`}`;

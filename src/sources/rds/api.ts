@@ -14,7 +14,7 @@ import {
   StartExportTaskCommand,
 } from '@aws-sdk/client-rds';
 import type { Placement, RdsAddress } from './address.ts';
-import { rdsError, rdsName } from './errors.ts';
+import { sent, tagsOf, unless } from './sent.ts';
 import { type Export, ExportSchema, type Instance, InstanceSchema, type Snapshot, SnapshotSchema } from './shapes.ts';
 
 /** The calls of RDS that are made, in one region. All fail by name, see errors.ts. */
@@ -36,6 +36,8 @@ export interface Api {
   /** Hands the master password to RDS, which makes a new one and keeps it in Secrets Manager. */
   manageSecret(id: string): Promise<void>;
   deleteInstance(id: string): Promise<void>;
+  /** Makes what a restored cluster lacks: an instance. Only for what `instance` says is INCOMPLETE. */
+  complete?(id: string, placement: Placement, tags: Tags): Promise<void>;
   exportTask(id: string): Promise<Export | undefined>;
   startExport(id: string, snapshot: string, to: NonNullable<RdsAddress['export']>): Promise<void>;
 }
@@ -45,12 +47,15 @@ export type Tags = Readonly<Record<string, string>>;
 /** Requests that RDS fails by itself are sent again by the SDK, so often at most. */
 const ATTEMPTS = 4;
 
-export const openApi = async (at: { readonly region?: string | undefined; readonly endpoint?: string | undefined }): Promise<Api> => {
-  const client = new RDSClient({
-    maxAttempts: ATTEMPTS,
-    ...(at.region === undefined ? {} : { region: at.region }),
-    ...(at.endpoint === undefined ? {} : { endpoint: at.endpoint }),
-  });
+export interface At {
+  readonly region?: string | undefined;
+  readonly endpoint?: string | undefined;
+}
+
+export const clientAt = ({ region, endpoint }: At): RDSClient =>
+  new RDSClient({ maxAttempts: ATTEMPTS, ...(region === undefined ? {} : { region }), ...(endpoint === undefined ? {} : { endpoint }) });
+
+export const openApi = async (client: RDSClient): Promise<Api> => {
   const region = await sent('finding the AWS region', () => client.config.region());
   const doing = (what: string) => `${what} in ${region}`;
   return {
@@ -72,7 +77,9 @@ export const openApi = async (at: { readonly region?: string | undefined; readon
     },
     async snapshot(id) {
       const found = await unless('DBSnapshotNotFound', doing(`looking for snapshot ${id}`), () =>
-        client.send(new DescribeDBSnapshotsCommand({ DBSnapshotIdentifier: id, ...(id.startsWith('arn:') ? { IncludeShared: true } : {}) })),
+        client.send(
+          new DescribeDBSnapshotsCommand({ DBSnapshotIdentifier: id, ...(id.startsWith('arn:') ? { IncludeShared: true } : {}) }),
+        ),
       );
       const [snapshot] = found?.DBSnapshots ?? [];
       return snapshot === undefined ? undefined : SnapshotSchema.parse(snapshot);
@@ -101,7 +108,9 @@ export const openApi = async (at: { readonly region?: string | undefined; readon
       await sent(doing(`sharing snapshot ${id}`), () => client.send(new ModifyDBSnapshotAttributeCommand(change)));
     },
     async deleteSnapshot(id) {
-      await unless('DBSnapshotNotFound', doing(`deleting snapshot ${id}`), () => client.send(new DeleteDBSnapshotCommand({ DBSnapshotIdentifier: id })));
+      await unless('DBSnapshotNotFound', doing(`deleting snapshot ${id}`), () =>
+        client.send(new DeleteDBSnapshotCommand({ DBSnapshotIdentifier: id })),
+      );
     },
     async snapshotQuota() {
       const { AccountQuotas = [] } = await sent(doing('asking for quotas'), () => client.send(new DescribeAccountAttributesCommand({})));
@@ -154,24 +163,4 @@ export const openApi = async (at: { readonly region?: string | undefined; readon
       await unless('ExportTaskAlreadyExists', doing(`exporting ${snapshot}`), () => client.send(command));
     },
   };
-};
-
-const tagsOf = (tags: Tags): { Key: string; Value: string }[] => Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
-
-const sent = async <T>(doing: string, send: () => Promise<T>): Promise<T> => {
-  try {
-    return await send();
-  } catch (error) {
-    throw rdsError(error, doing);
-  }
-};
-
-/** Undefined where RDS answers with the error of this name. */
-const unless = async <T>(name: string, doing: string, send: () => Promise<T>): Promise<T | undefined> => {
-  try {
-    return await send();
-  } catch (error) {
-    if (rdsName(error) === name) return undefined;
-    throw rdsError(error, doing);
-  }
 };

@@ -19,7 +19,10 @@ export const concludeBackup = async (context: StageContext, engines: readonly En
   const reference = await referenceTo(context);
   if (!(await wasDumped(context))) return concludeSnapshot(reference);
   const conclusion = await (await engineOf(context, engines)).conclude(ofEngine(context));
-  return { ...conclusion, guide: `${conclusion.guide}\n\n${snapshotGuide(reference)}` };
+  const { token } = conclusion.pointInTime;
+  // The moment of the snapshot, not that in which its clone was read.
+  const pointInTime = { consistency: 'quiesced', at: reference.createdAt, token } as const;
+  return { ...conclusion, pointInTime, guide: `${conclusion.guide}\n\n${snapshotGuide(reference)}` };
 };
 
 const concludeSnapshot = (reference: Reference): Conclusion => ({

@@ -52,8 +52,13 @@ const cloneDump = async (means: Means, context: StageContext): Promise<Stage> =>
   const id = cloneId(backupOf(context));
   const clone = await (await clients.home()).instance(id);
   if (clone === undefined)
-    throw new LifeboatError('InstantLost', `the clone ${id} is gone`, { hint: 'Somebody deleted it while the backup ran; start a new backup.' });
-  return engineNamed(engines, clone.engine).dump(await loginTo(clone, address, await databaseOf(means), services), services);
+    throw new LifeboatError('InstantLost', `the clone ${id} is gone`, {
+      hint: 'Somebody deleted it while the backup ran; start a new backup.',
+    });
+  return engineNamed(engines, clone.engine).dump(
+    await loginTo(clone, address, clone.database ?? (await databaseOf(means)), services),
+    services,
+  );
 };
 
 /** A restored instance need not say which database it was made with; production does. */
@@ -91,7 +96,13 @@ const dumpReference = async (means: Means, context: TaskContext, resume: Cursor 
   if (open !== undefined && open !== null && isLater(open)) return waiting(open, context, resume);
   const done = copies.flatMap((copy) => (isLater(copy) ? [] : [copy]));
   const ended = exported === null || isLater(exported) ? null : exported;
-  const reference = referenceTo(snapshot, { address, region: api.region, database: await databaseOf(means), copies: done, exported: ended });
+  const reference = referenceTo(snapshot, {
+    address,
+    region: api.region,
+    database: await databaseOf(means),
+    copies: done,
+    exported: ended,
+  });
   const segment = await context.write.write(ordinal(context.task, 0), once(encodeReference(reference)), {
     encoding: 'identity',
     extension: EXTENSION,

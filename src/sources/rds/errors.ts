@@ -24,6 +24,12 @@ const KNOWN: Readonly<Record<string, Known>> = {
   InvalidVPCNetworkState: { code: 'TargetProblem', hint: 'Check placement.subnetGroup and placement.securityGroups.' },
   InvalidSubnet: { code: 'TargetProblem', hint: 'Check placement.subnetGroup.' },
   DBParameterGroupNotFound: { code: 'TargetProblem', hint: 'Check placement.parameterGroup.' },
+  InvalidDBClusterState: { code: 'InvalidDBInstanceState', hint: 'Wait until the cluster is available, then start it again.' },
+  DBClusterNotFound: { code: 'NoSuchDatabase', hint: 'Check instance and region.' },
+  DBClusterSnapshotNotFound: {
+    code: 'NoSuchObject',
+    hint: 'The snapshot was deleted by somebody else than Lifeboat; its backup is lost.',
+  },
   DBInstanceNotFound: { code: 'NoSuchDatabase', hint: 'Check instance and region.' },
   DBSnapshotNotFound: { code: 'NoSuchObject', hint: 'The snapshot was deleted by somebody else than Lifeboat; its backup is lost.' },
   AccessDenied: { code: 'PermissionDenied', hint: 'docs/openmetadata-on-rds.md lists what the role may do.' },
@@ -54,7 +60,10 @@ export const rdsError = (error: unknown, doing: string): unknown => {
   const message = `${doing}: ${name}: ${error.message.slice(0, MESSAGE_MAX)}`;
   if (known !== undefined) return new LifeboatError(known.code, message, { hint: known.hint, cause: error });
   if (LOST.test(name) || ('code' in error && LOST.test(String(error.code))))
-    return new LifeboatError('ConnectionLost', `${doing}: RDS does not answer`, { hint: 'Check the network, the region and the endpoint.', cause: error });
+    return new LifeboatError('ConnectionLost', `${doing}: RDS does not answer`, {
+      hint: 'Check the network, the region and the endpoint.',
+      cause: error,
+    });
   return new LifeboatError('SourceProblem', message, { hint: `RDS refused it: ${name}.`, cause: error });
 };
 

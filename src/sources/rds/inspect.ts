@@ -10,7 +10,9 @@ import { isPassing, isReady } from './snapshot.ts';
 export const inspectInstance = async (api: Api, address: RdsAddress, engines: readonly Engine[]): Promise<Facts> => {
   const instance = await api.instance(address.instance);
   if (instance === undefined)
-    throw new LifeboatError('NoSuchDatabase', `there is no DB instance ${address.instance} in ${api.region}`, { hint: 'Check instance and region.' });
+    throw new LifeboatError('NoSuchDatabase', `there is no DB instance ${address.instance} in ${api.region}`, {
+      hint: 'Check instance and region.',
+    });
   return {
     product: engineNamed(engines, instance.engine).product,
     version: instance.engineVersion,
@@ -42,7 +44,13 @@ const problemsOf = (instance: Instance, address: RdsAddress): Problem[] => [
       ]),
   ...(address.mode === 'snapshot' || (address.database ?? instance.database) !== undefined
     ? []
-    : [{ code: 'DatabaseUnknown', message: `instance ${instance.id} was made without a database`, hint: 'Give "database" in the environment file.' }]),
+    : [
+        {
+          code: 'DatabaseUnknown',
+          message: `instance ${instance.id} was made without a database`,
+          hint: 'Give "database" in the environment file.',
+        },
+      ]),
   ...keyProblems(instance, address),
 ];
 

@@ -48,7 +48,9 @@ export const referenceIn = (manifest: Pick<Manifest, 'segments'>): Reference | u
 export const referenceOf = (manifest: Manifest): Reference => {
   const found = referenceIn(manifest);
   if (found !== undefined) return found;
-  throw new LifeboatError('ManifestInvalid', `backup ${manifest.backup} names no RDS snapshot`, { hint: 'It is no backup of the kind rds.' });
+  throw new LifeboatError('ManifestInvalid', `backup ${manifest.backup} names no RDS snapshot`, {
+    hint: 'It is no backup of the kind rds.',
+  });
 };
 
 /** The snapshot, or its copy, in the region of the restore. */

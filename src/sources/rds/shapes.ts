@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 /** What is read of the answers of RDS; everything else in them is ignored. */
 
-const Tags = z
+export const Tags = z
   .array(z.object({ Key: z.string(), Value: z.string().default('') }))
   .default([])
   .transform((tags): ReadonlyMap<string, string> => new Map(tags.map(({ Key, Value }) => [Key, Value])));
@@ -99,3 +99,6 @@ export const POLL_SECONDS = 30;
 export const later = (what: string): Later => ({ afterSeconds: POLL_SECONDS, what });
 
 export const isLater = (answer: object): answer is Later => 'afterSeconds' in answer;
+
+/** Of a cluster that has been restored and has no instance yet, through which it could be reached. */
+export const INCOMPLETE = 'without an instance';

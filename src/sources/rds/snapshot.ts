@@ -38,7 +38,9 @@ export const beginSnapshot = async (api: Api, address: RdsAddress, backup: Backu
   if (known !== undefined) return own(known, backup);
   const instance = await api.instance(address.instance);
   if (instance === undefined)
-    throw new LifeboatError('NoSuchDatabase', `there is no DB instance ${address.instance} in ${api.region}`, { hint: 'Check instance and region.' });
+    throw new LifeboatError('NoSuchDatabase', `there is no DB instance ${address.instance} in ${api.region}`, {
+      hint: 'Check instance and region.',
+    });
   if (isPassing(instance.status)) return later(`instance ${address.instance} is ${instance.status}`);
   await api.createSnapshot(id, address.instance, { [TAG.backup]: backup });
   const made = await api.snapshot(id);
@@ -49,7 +51,9 @@ export const beginSnapshot = async (api: Api, address: RdsAddress, backup: Backu
 export const awaitSnapshot = async (api: Api, id: string, backup: BackupId): Promise<Snapshot | Later> => {
   const snapshot = await api.snapshot(id);
   if (snapshot === undefined)
-    throw new LifeboatError('SnapshotFailed', `snapshot ${id} is gone`, { hint: 'Somebody deleted it while the backup ran; start a new backup.' });
+    throw new LifeboatError('SnapshotFailed', `snapshot ${id} is gone`, {
+      hint: 'Somebody deleted it while the backup ran; start a new backup.',
+    });
   own(snapshot, backup);
   if (snapshot.status === 'available') return snapshot;
   if (snapshot.status === 'failed' || snapshot.status.startsWith('incompatible'))
@@ -84,7 +88,12 @@ export const copiesOf = ({ instance, copies, share, region }: RdsAddress, backup
 ];
 
 /** Makes the copy, waits for it, and shares it. The copy is asked for where it is to be. */
-export const awaitCopy = async (openApi: OpenApi, source: Snapshot, copy: Copy, backup: BackupId): Promise<Reference['copies'][number] | Later> => {
+export const awaitCopy = async (
+  openApi: OpenApi,
+  source: Snapshot,
+  copy: Copy,
+  backup: BackupId,
+): Promise<Reference['copies'][number] | Later> => {
   const api = await openApi(copy.region);
   if ((await api.snapshot(copy.id)) === undefined) {
     await api.copySnapshot(copy.id, source.arn, copy.kmsKey, { [TAG.backup]: backup });
@@ -119,7 +128,11 @@ export const awaitExport = async (
 };
 
 /** Deletes what this backup made, and nothing else; a snapshot that is not there, or carries no tag of ours, is passed over. */
-export const deleteSnapshots = async (openApi: OpenApi, ids: readonly { readonly id: string; readonly region: string | undefined }[], backup: BackupId): Promise<void> => {
+export const deleteSnapshots = async (
+  openApi: OpenApi,
+  ids: readonly { readonly id: string; readonly region: string | undefined }[],
+  backup: BackupId,
+): Promise<void> => {
   for (const { id, region } of ids) {
     const api = await openApi(region);
     const snapshot = await api.snapshot(id);

@@ -49,7 +49,10 @@ export const rdsSource = (address: RdsAddress, services: Services, engines: read
       const made =
         reference === undefined
           ? [{ id: snapshotId(address.instance, backup), region: address.region }, ...copiesOf(address, backup)]
-          : [{ id: reference.snapshot, region: reference.region }, ...reference.copies.map((copy) => ({ id: copy.snapshot, region: copy.region }))];
+          : [
+              { id: reference.snapshot, region: reference.region },
+              ...reference.copies.map((copy) => ({ id: copy.snapshot, region: copy.region })),
+            ];
       await deleteSnapshots(clients.open, made, backup);
     },
     tidy: async () => reap(await clients.home(), services.now()),
@@ -66,7 +69,7 @@ const readyClone = async (means: Means, snapshot: Snapshot, id: string, owner: s
   try {
     const clone = await awaitInstance(api, address, { id, snapshot: snapshot.arn, owner, throwAway: true }, services.now());
     if (isLater(clone)) return clone;
-    const login = await loginTo(clone, address, await databaseOf(means), services);
+    const login = await loginTo(clone, address, clone.database ?? (await databaseOf(means)), services);
     const [problem] = (await engineNamed(engines, snapshot.engine).inspect(login, services)).problems;
     if (problem !== undefined) throw new LifeboatError('SourceProblem', `${problem.code}: ${problem.message}`, { hint: problem.hint });
     return undefined;

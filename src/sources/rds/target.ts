@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Manifest } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
-import type { LoadOptions, Loaded, Services, StageInput, Stage, StageContext, Target, TargetFacts } from '../contract.ts';
+import type { Loaded, LoadOptions, Services, Stage, StageContext, StageInput, Target, TargetFacts } from '../contract.ts';
 import type { RdsAddress } from './address.ts';
 import { auditStage } from './audit.ts';
 import { clientsOf } from './clients.ts';
@@ -30,7 +30,9 @@ export const rdsTarget = (address: RdsAddress, services: Services, engines: read
     audit: auditStage(means),
     async tamper(manifest, seed, budget) {
       if (!isThrowAway(address.instance))
-        throw new LifeboatError('TargetUnusable', `instance ${address.instance} is no scratch instance`, { hint: 'A drill makes one of its own.' });
+        throw new LifeboatError('TargetUnusable', `instance ${address.instance} is no scratch instance`, {
+          hint: 'A drill makes one of its own.',
+        });
       // A snapshot that was never read has no digests that damage could be seen by.
       if (manifest.details === null) return { what: [], classes: [] };
       const { engine, login } = await open(means, referenceOf(manifest));
@@ -43,7 +45,8 @@ export const rdsTarget = (address: RdsAddress, services: Services, engines: read
 /** The restored instance, ready to be logged in to. */
 export const open = async ({ address, services, engines, clients }: TargetMeans, reference: Reference) => {
   const instance = await (await clients.home()).instance(address.instance);
-  if (instance === undefined) throw new LifeboatError('TargetProblem', `there is no instance ${address.instance}`, { hint: 'Was it deleted meanwhile?' });
+  if (instance === undefined)
+    throw new LifeboatError('TargetProblem', `there is no instance ${address.instance}`, { hint: 'Was it deleted meanwhile?' });
   const login = await loginTo(instance, address, reference.database, services);
   return { engine: engineNamed(engines, instance.engine), login };
 };
@@ -53,7 +56,12 @@ export const restoreInput = ({ input }: StageContext): Extract<StageInput, { kin
   throw new Error('a stage of a restore was run within a backup');
 };
 
-const restoreStep = async ({ address, services, clients }: TargetMeans, reference: Reference, owner: string, throwAway: boolean): Promise<Instance | Later> => {
+const restoreStep = async (
+  { address, services, clients }: TargetMeans,
+  reference: Reference,
+  owner: string,
+  throwAway: boolean,
+): Promise<Instance | Later> => {
   const api = await clients.home();
   const snapshot = snapshotIn(reference, api.region);
   return awaitInstance(api, address, { id: address.instance, snapshot, owner, throwAway }, services.now());
@@ -101,13 +109,25 @@ const inspectTarget = async ({ address, engines, clients }: TargetMeans): Promis
     return { product: 'RDS', version: '', place, content: address.instance, bytes: 0, problems: [], empty: true };
   }
   const { product } = engineNamed(engines, instance.engine);
-  return { product, version: instance.engineVersion, place: instance.arn, content: instance.id, bytes: instance.bytes, problems: [], empty: false };
+  return {
+    product,
+    version: instance.engineVersion,
+    place: instance.arn,
+    content: instance.id,
+    bytes: instance.bytes,
+    problems: [],
+    empty: false,
+  };
 };
 
 /** An artifact is one JSON of some hundred bytes. */
 const ARTIFACT_MAX_BYTES = 64 * 1024;
 
-const loadReference = async (means: TargetMeans, artifact: AsyncIterable<Uint8Array>, { overwrite, signal, progress }: LoadOptions): Promise<Loaded> => {
+const loadReference = async (
+  means: TargetMeans,
+  artifact: AsyncIterable<Uint8Array>,
+  { overwrite, signal, progress }: LoadOptions,
+): Promise<Loaded> => {
   refuseOverwrite(overwrite, means.address);
   const chunks: Uint8Array[] = [];
   let bytes = 0;
@@ -115,7 +135,9 @@ const loadReference = async (means: TargetMeans, artifact: AsyncIterable<Uint8Ar
     chunks.push(chunk);
     bytes += chunk.length;
     if (bytes > ARTIFACT_MAX_BYTES)
-      throw new LifeboatError('ArtifactInvalid', 'this is no reference to an RDS snapshot', { hint: 'A dump in SQL goes to postgres:// or mysql://.' });
+      throw new LifeboatError('ArtifactInvalid', 'this is no reference to an RDS snapshot', {
+        hint: 'A dump in SQL goes to postgres:// or mysql://.',
+      });
   }
   const reference = decodeReference(Buffer.concat(chunks));
   for (;;) {

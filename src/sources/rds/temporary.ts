@@ -5,7 +5,7 @@ import type { RdsAddress } from './address.ts';
 import type { Api, Tags } from './api.ts';
 import type { Login } from './engine.ts';
 import { isThrowAway, TAG } from './names.ts';
-import { type Instance, type Later, later } from './shapes.ts';
+import { INCOMPLETE, type Instance, type Later, later } from './shapes.ts';
 
 /** An instance that is made of a snapshot. */
 export interface Wanted {
@@ -18,7 +18,8 @@ export interface Wanted {
 }
 
 /** Statuses that an instance does not leave by itself. */
-const HOPELESS = /^(failed|incompatible-\S+|inaccessible-encryption-credentials\S*|insufficient-capacity|restore-error|storage-full|stopped|stopping)$/;
+const HOPELESS =
+  /^(failed|incompatible-\S+|inaccessible-encryption-credentials\S*|insufficient-capacity|restore-error|storage-full|stopped|stopping)$/;
 
 /** Brings the instance one step further: restored, available, with a password that is known. Calling it again goes on. */
 export const awaitInstance = async (api: Api, address: RdsAddress, wanted: Wanted, now: Date): Promise<Instance | Later> => {
@@ -36,6 +37,7 @@ export const awaitInstance = async (api: Api, address: RdsAddress, wanted: Wante
     throw new LifeboatError('RestoreFailed', `instance ${id}, restored of ${wanted.snapshot}, came to the status ${instance.status}`, {
       hint: 'The events of the instance say why (aws rds describe-events).',
     });
+  if (instance.status === INCOMPLETE) await api.complete?.(id, address.placement, tagsOf(address, wanted, now));
   if (instance.status !== 'available') return later(`instance ${id} is ${instance.status}`);
   if (address.password !== undefined || instance.secret !== undefined) return instance;
   if (!instance.hasSecret) await unlessBusy(() => api.manageSecret(id));
@@ -85,7 +87,12 @@ export const reap = async (api: Api, now: Date): Promise<readonly string[]> => {
 const SecretSchema = z.object({ username: z.string(), password: z.string() });
 
 /** Fails with SecretMissing, or TargetProblem where the instance has no address or no database is named. */
-export const loginTo = async (instance: Instance, address: RdsAddress, database: string | null, services: Pick<Services, 'secret'>): Promise<Login> => {
+export const loginTo = async (
+  instance: Instance,
+  address: RdsAddress,
+  database: string | null,
+  services: Pick<Services, 'secret'>,
+): Promise<Login> => {
   const { endpoint } = instance;
   const name = address.database ?? database ?? instance.database;
   if (endpoint === undefined) throw new LifeboatError('TargetProblem', `instance ${instance.id} has no address yet`);
@@ -105,7 +112,8 @@ export const loginTo = async (instance: Instance, address: RdsAddress, database:
 
 const credentials = async (instance: Instance, address: RdsAddress, services: Pick<Services, 'secret'>) => {
   if (address.password !== undefined) return { user: address.user ?? instance.user, password: await services.secret(address.password) };
-  if (instance.secret === undefined) throw new LifeboatError('TargetProblem', `instance ${instance.id} has no password in Secrets Manager yet`);
+  if (instance.secret === undefined)
+    throw new LifeboatError('TargetProblem', `instance ${instance.id} has no password in Secrets Manager yet`);
   const secret = SecretSchema.safeParse(parsed(await services.secret(`secretsmanager:${instance.secret}`)));
   // Never the parser's own message: it may quote what it read.
   if (!secret.success) throw new LifeboatError('SecretMissing', `the secret of instance ${instance.id} is not what RDS writes`);

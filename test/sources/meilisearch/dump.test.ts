@@ -6,6 +6,7 @@ import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { checkDump } from '../../../src/sources/meilisearch/dump/check.ts';
 import { documentLines, type MeilisearchServer, seedIndex, startMeilisearch } from '../../support/meilisearch-server.ts';
+import { chunked } from './chunked.ts';
 import { type Backup, backUp, none } from './harness.ts';
 
 const EXACT = '{"id":1,"big":9007199254740993,"huge":18446744073709551615,"one":1.0,"minus":-0.0,"text":"a \\" } ] \\\\","n":{"a":[1.50,{}]}}';
@@ -143,8 +144,3 @@ describe('a dump over HTTP', () => {
     expect(checked.contents.keys).toHaveLength(2);
   });
 });
-
-/** Uneven chunks: boundaries must not matter. */
-export async function* chunked(bytes: Buffer, size = 997): AsyncGenerator<Buffer> {
-  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
-}

@@ -1,12 +1,12 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { listBackups } from '../../../src/backup/catalog.ts';
 import { readAll } from '../../../src/backup/objects.ts';
 import { decodeProof } from '../../../src/backup/proof.ts';
 import type { Proof } from '../../../src/backup/types.ts';
-import { query } from '../../support/postgres.ts';
-import { RdsError } from '../../support/rds-double/query.ts';
+import { freshDatabase, query } from '../../support/postgres.ts';
 import { type AddedInstance, type RdsDouble, startRdsDouble } from '../../support/rds-double.ts';
 import { openRig, type Rig } from './machines.ts';
+import { waitFor } from './waiting.ts';
 
 const CONTENT = `
 CREATE TABLE boats (id int PRIMARY KEY, name text NOT NULL, upper text GENERATED ALWAYS AS (upper(name)) STORED);
@@ -14,6 +14,9 @@ INSERT INTO boats (id, name) SELECT n, 'boat ' || n FROM generate_series(1, 500)
 CREATE TABLE ports (id serial PRIMARY KEY, place text);
 INSERT INTO ports (place) VALUES ('Bergen'), ('Genua'), ('Kiel');
 CREATE TABLE empty (nothing text);`;
+
+// Real clusters are copied and started, and functions run in processes of their own.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let double: RdsDouble;
 let sea: AddedInstance;
@@ -41,7 +44,11 @@ const proofIn = async ({ world }: Rig): Promise<Proof> => {
   throw new Error('no proof');
 };
 
-const instances = (): string[] => [...double.state.instances.values()].map(({ id }) => id).sort();
+const instances = (): string[] =>
+  [...double.state.instances.values()]
+    .filter(({ status }) => status.at(Date.now()) !== 'gone')
+    .map(({ id }) => id)
+    .sort();
 const snapshots = (): string[] => [...double.state.snapshots.values()].map(({ id, region }) => `${region}/${id}`).sort();
 const actions = (action: string) => double.seen.filter((one) => one.action === action);
 
@@ -70,7 +77,10 @@ describe('a snapshot as the backup', () => {
     const proof = await proofIn(system);
     expect(proof).toMatchObject({ verdict: 'NOT_MEASURED', failure: null, control: null });
     expect(proof.rtoSeconds).toBeGreaterThan(0);
-    expect(proof.notMeasured).toContainEqual({ what: expect.stringContaining('restored rows'), why: expect.stringContaining('clone-dump') });
+    expect(proof.notMeasured).toContainEqual({
+      what: expect.stringContaining('restored rows'),
+      why: expect.stringContaining('clone-dump'),
+    });
     expect(proof.checks.map(({ name, ok }) => [name, ok])).toContainEqual(['invalid indexes', true]);
     expect(drilled.outcome).toMatchObject({ status: 'FAILED', error: 'NotMeasured' });
     expect(instances()).toEqual(['sea']);
@@ -105,26 +115,135 @@ describe('a dump of a clone', () => {
     expect(instances()).toEqual(['sea']);
   });
 
-  it('removes the clone when the dump fails', async () => {
-    await query(sea.url, 'SELECT lo_create(4711)');
+  it('restores to a new instance of its snapshot, and as a script to any server', async () => {
+    const other = await freshDatabase();
+    const { hostname: host, port } = new URL(other.url);
+    const elsewhere = { kind: 'postgres', host, port: Number(port), database: other.name, user: 'postgres', sslmode: 'disable' };
+    const system = await open({ mode: 'clone-dump' }, { elsewhere });
+    await system.run('backup');
+    const restored = await system.run('restore', { backup: 'latest', target: 'restored' });
+    expect(restored.outcome).toMatchObject({ status: 'SUCCEEDED', output: { verdict: 'PASSED' } });
+    expect(instances()).toContain('restored');
+    // Nobody's to delete: it has no end.
+    expect(Object.keys(Object.fromEntries(double.instance('restored')?.tags ?? []))).toEqual(['lifeboat:owner']);
+    const again = await system.run('restore', { backup: 'latest', target: 'restored' });
+    expect(again.outcome).toMatchObject({ status: 'FAILED', error: 'TargetNotEmpty' });
+    const loaded = await system.run('restore', { backup: 'latest', target: 'elsewhere' });
+    expect(loaded.outcome).toMatchObject({ status: 'SUCCEEDED', output: { verdict: 'PASSED' } });
+    await other.drop();
+  });
+
+  it('is not proven by a snapshot whose rows are others', async () => {
     const system = await open({ mode: 'clone-dump' });
+    await system.run('backup');
+    const ours = double.state.snapshots.values().next().value;
+    await query(sea.url, "UPDATE boats SET name = 'another boat' WHERE id = 77");
+    await system.run('backup');
+    const [, later] = [...double.state.snapshots.values()];
+    if (ours === undefined || later?.folder === undefined) throw new Error('no two snapshots');
+    ours.folder = later.folder;
+    const drilled = await system.run('drill', { backup: ours.tags.get('lifeboat:backup') ?? '' });
+    expect(drilled.outcome).toMatchObject({ status: 'FAILED', error: 'DrillFailed' });
+    const proof = await proofIn(system);
+    const failed = proof.checks.filter(({ ok }) => !ok).map((check) => check.class);
+    expect(new Set(failed)).toEqual(new Set(['public.boats', 'public.boats (generated)']));
+    expect(instances()).toEqual(['sea']);
+  });
+
+  it('leaves no clone when the dump fails, nor when the clone cannot be dumped', async () => {
+    const system = await open({ mode: 'clone-dump', fernetKey: 'env:NOT_SET_ANYWHERE' });
     const failed = await system.run('backup');
-    expect(failed.outcome).toMatchObject({ status: 'FAILED', error: 'SourceProblem', cause: expect.stringContaining('LargeObjects') });
+    expect(failed.outcome).toMatchObject({ status: 'FAILED', error: 'SecretMissing' });
     expect(actions('DeleteDBInstance')).toHaveLength(1);
+    await waitFor(
+      async () => instances(),
+      (left) => left.length === 1,
+    );
+    await query(sea.url, 'SELECT lo_create(4711)');
+    const refused = await system.run('backup');
+    expect(refused.outcome).toMatchObject({ status: 'FAILED', error: 'SourceProblem', cause: expect.stringContaining('LargeObjects') });
+    expect(actions('DeleteDBInstance')).toHaveLength(2);
   });
 });
 
-describe('what RDS refuses', () => {
-  it.each([
-    ['SnapshotQuotaExceeded', 'CreateDBSnapshot', 'SnapshotQuotaExceeded'],
-    ['KMSKeyNotAccessibleFault', 'CreateDBSnapshot', 'KMSKeyNotAccessible'],
-    ['InvalidDBInstanceState', 'CreateDBSnapshot', 'InvalidDBInstanceState'],
-    ['AccessDenied', 'CreateDBSnapshot', 'PermissionDenied'],
-  ])('%s of %s is %s', async (code, action, name) => {
+describe('the life of snapshots', () => {
+  it('ends with their backups, while those of others stay', async () => {
+    const system = await open({ retention: { last: 1 } });
+    await system.run('backup');
+    const [first] = snapshots();
+    const stranger = [...double.state.snapshots.values()][0];
+    if (stranger === undefined) throw new Error('no snapshot');
+    for (const type of ['manual', 'automated'] as const)
+      double.state.snapshots.set(type, { ...stranger, id: `${type}-of-others`, type, tags: new Map([['app', 'catalog']]) });
+    const second = await system.run('backup');
+    expect(second.outcome).toMatchObject({ status: 'SUCCEEDED' });
+    expect(snapshots()).not.toContain(first);
+    expect(snapshots()).toEqual(expect.arrayContaining(['eu-central-1/automated-of-others', 'eu-central-1/manual-of-others']));
+    expect(snapshots()).toHaveLength(3);
+    expect(await Array.fromAsync(listBackups(system.world.runtime.store, 'sea'))).toHaveLength(1);
+  });
+
+  it('makes a drill fail when it ended too early', async () => {
     const system = await open({});
-    double.fail(action, new RdsError(code, 400, 'by plan'));
-    const failed = await system.run('backup');
-    expect(failed.outcome).toMatchObject({ status: 'FAILED', error: name, cause: expect.stringContaining('by plan') });
-    expect(await Array.fromAsync(listBackups(system.world.runtime.store, 'sea'))).toEqual([]);
+    await system.run('backup');
+    double.state.snapshots.clear();
+    await system.run('drill');
+    const proof = await proofIn(system);
+    expect(proof).toMatchObject({ verdict: 'FAILED', failure: { code: 'NoSuchObject' } });
+    expect(instances()).toEqual(['sea']);
+  });
+
+  it('ends in a drill that fails when nothing can be restored of one, and the instance goes', async () => {
+    const system = await open({});
+    await system.run('backup');
+    double.endWith('RestoreDBInstanceFromDBSnapshot', 'incompatible-restore');
+    await system.run('drill');
+    expect(await proofIn(system)).toMatchObject({ verdict: 'FAILED', failure: { code: 'RestoreFailed' } });
+    expect(instances()).toEqual(['sea']);
+  });
+
+  it('is written down without a password', async () => {
+    const passwords: string[] = [sea.url];
+    const system = await open({ mode: 'clone-dump' });
+    const values = double.state.secrets;
+    const set = values.set.bind(values);
+    values.set = (arn, value) => {
+      passwords.push(JSON.parse(value).password);
+      return set(arn, value);
+    };
+    await system.run('backup');
+    await system.run('drill');
+    expect(passwords).toHaveLength(3);
+    const told = `${JSON.stringify(system.progress)}${await everything(system)}`;
+    expect(told).toContain('lifeboat-drill-');
+    for (const password of passwords) expect(told.includes(password)).toBe(false);
   });
 });
+
+describe('the janitor', () => {
+  it('removes a clone whose backup died, once its time is over', async () => {
+    const system = await open({});
+    for (const [id, expires] of [
+      ['lifeboat-clone-old', '2020-01-01T00:00:00Z'],
+      ['lifeboat-clone-new', '2100-01-01T00:00:00Z'],
+    ] as const) {
+      await double.addInstance(id, { tags: { 'lifeboat:expires': expires } });
+      const made = double.instance(id);
+      if (made !== undefined) made.deletionProtection = false;
+    }
+    expect(await system.invoke('janitor')).toMatchObject({ expired: ['lifeboat-clone-old'] });
+    await waitFor(
+      async () => instances(),
+      (left) => left.length === 2,
+    );
+    expect(instances()).toEqual(['lifeboat-clone-new', 'sea']);
+  });
+});
+
+/** All objects of store and control area as text. */
+const everything = async ({ world }: Rig): Promise<string> => {
+  const texts: string[] = [];
+  for (const store of [world.runtime.store, world.runtime.control])
+    for await (const { key } of store.list('')) texts.push(Buffer.from((await readAll(store, key)) ?? []).toString('latin1'));
+  return texts.join('\n');
+};

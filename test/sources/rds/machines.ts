@@ -9,7 +9,7 @@ import { openWorld, type World } from '../../../src/environment/world.ts';
 import { type Clock, realClock } from '../../../src/local/asl/clock.ts';
 import { type Ended, type MachineName, openMachines } from '../../../src/local/machines.ts';
 import { openPool } from '../../../src/local/pool.ts';
-import { REGION, type RdsDouble } from '../../support/rds-double.ts';
+import { type RdsDouble, REGION } from '../../support/rds-double.ts';
 
 /** The state machines and the functions as they are deployed, in processes of their own, against the double. */
 export interface Rig {
@@ -19,6 +19,8 @@ export interface Rig {
   /** Seconds of each wait that the state machines made. */
   readonly waits: number[];
   run(machine: MachineName, input?: Record<string, string | number | null>): Promise<Ended>;
+  /** One function by itself. */
+  invoke(step: string): Promise<unknown>;
   close(): Promise<void>;
 }
 
@@ -33,7 +35,11 @@ const impatient = (waits: number[]): Clock => ({
   },
 });
 
-export const openRig = async (double: RdsDouble, source: Record<string, unknown>, target: Record<string, unknown> = {}): Promise<Rig> => {
+export const openRig = async (
+  double: RdsDouble,
+  source: Record<string, unknown>,
+  targets: Record<string, Record<string, unknown>> = {},
+): Promise<Rig> => {
   vi.stubEnv('AWS_ACCESS_KEY_ID', 'test');
   vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'test');
   vi.stubEnv('AWS_REGION', REGION);
@@ -45,8 +51,13 @@ export const openRig = async (double: RdsDouble, source: Record<string, unknown>
       store: `file://${folder}/store`,
       sources: { sea: { ...at, instance: 'sea', drill: { scratch: 'drills' }, ...source } },
       targets: {
-        drills: { ...at, instance: 'drills', placement: { subnetGroup: 'drills', securityGroups: ['sg-drills'], parameterGroup: 'drills' }, ...target },
-        restored: { ...at, instance: 'restored', ...target },
+        drills: {
+          ...at,
+          instance: 'drills',
+          placement: { subnetGroup: 'drills', securityGroups: ['sg-drills'], parameterGroup: 'drills' },
+        },
+        restored: { ...at, instance: 'restored' },
+        ...targets,
       },
     },
     { name: 'test', root: folder },
@@ -63,6 +74,7 @@ export const openRig = async (double: RdsDouble, source: Record<string, unknown>
     progress,
     waits,
     run: (machine, input = {}) => machines.run(machine, { source: 'sea', ...input }, new AbortController().signal),
+    invoke: (step) => pool.invoke(step, { source: 'sea' }),
     async close() {
       await pool.close();
       vi.unstubAllEnvs();

@@ -1,4 +1,4 @@
-import { changePassword, type Cluster, endCluster, MASTER, newPassword, startCopy } from './clusters.ts';
+import { type Cluster, changePassword, endCluster, MASTER, newPassword, startCopy } from './clusters.ts';
 import { type Fields, type Form, RdsError, tagList } from './query.ts';
 import { findSnapshot } from './snapshots.ts';
 import { arnOf, type Caller, checkId, checkKey, checkTags, type Instance, keyOf, type State } from './state.ts';
@@ -90,10 +90,18 @@ const networkOf = (form: Form): Fields => ({
   MultiAZ: form.flag('MultiAZ'),
   BackupRetentionPeriod: Number(form.text('BackupRetentionPeriod') ?? 7),
   ...(form.text('DBSubnetGroupName') === undefined ? {} : { DBSubnetGroup: { DBSubnetGroupName: form.text('DBSubnetGroupName') } }),
-  VpcSecurityGroups: { each: 'VpcSecurityGroupMembership', items: form.list('VpcSecurityGroupIds').map((VpcSecurityGroupId) => ({ VpcSecurityGroupId, Status: 'active' })) },
+  VpcSecurityGroups: {
+    each: 'VpcSecurityGroupMembership',
+    items: form.list('VpcSecurityGroupIds').map((VpcSecurityGroupId) => ({ VpcSecurityGroupId, Status: 'active' })),
+  },
   ...(form.text('DBParameterGroupName') === undefined
     ? {}
-    : { DBParameterGroups: { each: 'DBParameterGroup', items: [{ DBParameterGroupName: form.text('DBParameterGroupName'), ParameterApplyStatus: 'in-sync' }] } }),
+    : {
+        DBParameterGroups: {
+          each: 'DBParameterGroup',
+          items: [{ DBParameterGroupName: form.text('DBParameterGroupName'), ParameterApplyStatus: 'in-sync' }],
+        },
+      }),
 });
 
 export const modifyInstance = (state: State, caller: Caller, form: Form): Fields => {
@@ -136,9 +144,14 @@ export const deleteInstance = (state: State, caller: Caller, form: Form): Fields
   const instance = findInstance(state, caller, form.need('DBInstanceIdentifier'));
   const status = instance.status.at(state.now());
   if (status === 'deleting') throw new RdsError('InvalidDBInstanceState', 400, `Instance ${instance.id} is already being deleted.`);
-  if (BUSY.has(status)) throw new RdsError('InvalidDBInstanceState', 400, `Instance ${instance.id} is currently ${status} - it cannot be deleted.`);
+  if (BUSY.has(status))
+    throw new RdsError('InvalidDBInstanceState', 400, `Instance ${instance.id} is currently ${status} - it cannot be deleted.`);
   if (instance.deletionProtection)
-    throw new RdsError('InvalidParameterCombination', 400, 'Cannot delete protected DB Instance, please disable deletion protection and try again.');
+    throw new RdsError(
+      'InvalidParameterCombination',
+      400,
+      'Cannot delete protected DB Instance, please disable deletion protection and try again.',
+    );
   if (!form.flag('SkipFinalSnapshot'))
     throw new RdsError('InvalidParameterCombination', 400, 'FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.');
   const gone = end(state, instance, instance.cluster);

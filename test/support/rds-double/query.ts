@@ -41,18 +41,20 @@ export const parseForm = (body: string): Form => {
     text,
     need(name) {
       const value = text(name);
-      if (value === undefined || value === '') throw new RdsError('MissingParameter', 400, `The request must contain the parameter ${name}`);
+      if (value === undefined || value === '')
+        throw new RdsError('MissingParameter', 400, `The request must contain the parameter ${name}`);
       return value;
     },
     flag: (name) => text(name) === 'true',
     // `VpcSecurityGroupIds.VpcSecurityGroupId.1`
-    list: (name) => below(name).filter(([key]) => /^\w+\.\d+$/.test(key)).map(([, value]) => value),
+    list: (name) =>
+      below(name)
+        .filter(([key]) => /^\w+\.\d+$/.test(key))
+        .map(([, value]) => value),
     tags(name = 'Tags') {
       const parts = new Map(below(name));
       return new Map(
-        [...parts]
-          .filter(([key]) => key.endsWith('.Key'))
-          .map(([key, value]) => [value, parts.get(key.replace(/\.Key$/, '.Value')) ?? '']),
+        [...parts].filter(([key]) => key.endsWith('.Key')).map(([key, value]) => [value, parts.get(key.replace(/\.Key$/, '.Value')) ?? '']),
       );
     },
   };
@@ -64,7 +66,7 @@ export const answer = (action: string, result: Fields): string =>
 
 export const refusal = (error: RdsError): string =>
   `<ErrorResponse xmlns="http://rds.amazonaws.com/doc/2014-10-31/"><Error><Type>${error.status < 500 ? 'Sender' : 'Receiver'}</Type>` +
-  `<Code>${escape(error.code)}</Code><Message>${escape(error.message)}</Message></Error><RequestId>0</RequestId></ErrorResponse>`;
+  `<Code>${escapeXml(error.code)}</Code><Message>${escapeXml(error.message)}</Message></Error><RequestId>0</RequestId></ErrorResponse>`;
 
 export const tagList = (tags: ReadonlyMap<string, string>): List => ({
   each: 'Tag',
@@ -78,10 +80,12 @@ const inner = (fields: Fields): string =>
 
 const content = (value: Exclude<Value, undefined>): string => {
   if (value instanceof Date) return value.toISOString();
-  if (typeof value !== 'object') return escape(String(value));
-  return isList(value) ? value.items.map((item) => `<${value.each}>${typeof item === 'string' ? escape(item) : inner(item)}</${value.each}>`).join('') : inner(value);
+  if (typeof value !== 'object') return escapeXml(String(value));
+  return isList(value)
+    ? value.items.map((item) => `<${value.each}>${typeof item === 'string' ? escapeXml(item) : inner(item)}</${value.each}>`).join('')
+    : inner(value);
 };
 
 const isList = (value: Fields | List): value is List => Array.isArray(value['items']);
 
-const escape = (text: string): string => text.replace(/[&<>]/g, (c) => ({ '&': '&amp;', '<': '&lt;' })[c] ?? '&gt;');
+const escapeXml = (text: string): string => text.replace(/[&<>]/g, (c) => ({ '&': '&amp;', '<': '&lt;' })[c] ?? '&gt;');

@@ -44,13 +44,20 @@ const snapshotFields = (state: State, snapshot: Snapshot): Fields => ({
 });
 
 const checkQuota = (state: State, caller: Caller): void => {
-  const manual = [...state.snapshots.values()].filter((one) => one.type === 'manual' && one.account === caller.account && one.region === caller.region);
-  if (manual.length >= state.snapshotQuota) throw new RdsError('SnapshotQuotaExceeded', 400, 'Cannot create more than the allowed number of manual snapshots');
+  const manual = [...state.snapshots.values()].filter(
+    (one) => one.type === 'manual' && one.account === caller.account && one.region === caller.region,
+  );
+  if (manual.length >= state.snapshotQuota)
+    throw new RdsError('SnapshotQuotaExceeded', 400, 'Cannot create more than the allowed number of manual snapshots');
 };
 
 const checkNew = (state: State, caller: Caller, id: string): void => {
   if (state.snapshots.has(keyOf(caller, id)))
-    throw new RdsError('DBSnapshotAlreadyExists', 400, `Cannot create the snapshot because a snapshot with the identifier ${id} already exists.`);
+    throw new RdsError(
+      'DBSnapshotAlreadyExists',
+      400,
+      `Cannot create the snapshot because a snapshot with the identifier ${id} already exists.`,
+    );
 };
 
 export const createSnapshot = (state: State, caller: Caller, form: Form): Fields => {
@@ -85,13 +92,18 @@ export const copySnapshot = (state: State, caller: Caller, form: Form): Fields =
   const source = findSnapshot(state, caller, form.need('SourceDBSnapshotIdentifier'));
   const id = checkId(form, 'TargetDBSnapshotIdentifier', 255);
   checkNew(state, caller, id);
-  if (source.status.at(state.now()) !== 'available') throw new RdsError('InvalidDBSnapshotState', 400, `DB snapshot ${source.id} is not available`);
+  if (source.status.at(state.now()) !== 'available')
+    throw new RdsError('InvalidDBSnapshotState', 400, `DB snapshot ${source.id} is not available`);
   const abroad = source.region !== caller.region;
   if (abroad && form.text('PreSignedUrl') === undefined)
     throw new RdsError('InvalidParameterValue', 400, 'PreSignedUrl is required for a copy from another region');
   const kmsKey = form.text('KmsKeyId') ?? (source.kmsKey === undefined ? undefined : form.text('KmsKeyId'));
   if (source.kmsKey !== undefined && kmsKey === undefined && (abroad || source.account !== caller.account))
-    throw new RdsError('InvalidParameterCombination', 400, 'KmsKeyId is required to copy an encrypted snapshot to another region or account');
+    throw new RdsError(
+      'InvalidParameterCombination',
+      400,
+      'KmsKeyId is required to copy an encrypted snapshot to another region or account',
+    );
   checkKey(state, source.kmsKey);
   checkKey(state, kmsKey);
   checkQuota(state, caller);
@@ -115,7 +127,10 @@ const add = (state: State, action: string, ms: number, copy: () => Promise<strin
   const ending = state.endings.get(action) ?? 'available';
   state.endings.delete(action);
   const work = copy();
-  const snapshot: Snapshot = { ...made, status: timeline(state.now(), [{ status: action === 'CopyDBSnapshot' ? 'copying' : 'creating', ms }], ending, work) };
+  const snapshot: Snapshot = {
+    ...made,
+    status: timeline(state.now(), [{ status: action === 'CopyDBSnapshot' ? 'copying' : 'creating', ms }], ending, work),
+  };
   work.then((folder) => (snapshot.folder = folder)).catch(() => {});
   state.snapshots.set(keyOf(made, made.id), snapshot);
   return { DBSnapshot: snapshotFields(state, snapshot) };
@@ -123,9 +138,11 @@ const add = (state: State, action: string, ms: number, copy: () => Promise<strin
 
 export const deleteSnapshot = (state: State, caller: Caller, form: Form): Fields => {
   const snapshot = findSnapshot(state, caller, form.need('DBSnapshotIdentifier'));
-  if (snapshot.type !== 'manual') throw new RdsError('InvalidDBSnapshotState', 400, 'Automated snapshots cannot be deleted by this operation');
+  if (snapshot.type !== 'manual')
+    throw new RdsError('InvalidDBSnapshotState', 400, 'Automated snapshots cannot be deleted by this operation');
   const status = snapshot.status.at(state.now());
-  if (status !== 'available' && status !== 'failed') throw new RdsError('InvalidDBSnapshotState', 400, `DB snapshot ${snapshot.id} is ${status}`);
+  if (status !== 'available' && status !== 'failed')
+    throw new RdsError('InvalidDBSnapshotState', 400, `DB snapshot ${snapshot.id} is ${status}`);
   state.snapshots.delete(keyOf(snapshot, snapshot.id));
   return { DBSnapshot: { ...snapshotFields(state, snapshot), Status: 'deleted' } };
 };
@@ -135,13 +152,20 @@ export const shareSnapshot = (state: State, caller: Caller, form: Form): Fields 
   if (form.need('AttributeName') !== 'restore') throw new RdsError('InvalidParameterValue', 400, 'AttributeName must be restore');
   const accounts = form.list('ValuesToAdd');
   if (snapshot.kmsKey === defaultKey(snapshot) && accounts.length > 0)
-    throw new RdsError('InvalidDBSnapshotState', 400, 'DB snapshots encrypted with the default RDS KMS key cannot be shared with other accounts');
+    throw new RdsError(
+      'InvalidDBSnapshotState',
+      400,
+      'DB snapshots encrypted with the default RDS KMS key cannot be shared with other accounts',
+    );
   for (const account of accounts) snapshot.shared.add(account);
   for (const account of form.list('ValuesToRemove')) snapshot.shared.delete(account);
   return {
     DBSnapshotAttributesResult: {
       DBSnapshotIdentifier: snapshot.id,
-      DBSnapshotAttributes: { each: 'DBSnapshotAttribute', items: [{ AttributeName: 'restore', AttributeValues: { each: 'AttributeValue', items: [...snapshot.shared] } }] },
+      DBSnapshotAttributes: {
+        each: 'DBSnapshotAttribute',
+        items: [{ AttributeName: 'restore', AttributeValues: { each: 'AttributeValue', items: [...snapshot.shared] } }],
+      },
     },
   };
 };
@@ -154,8 +178,21 @@ export const startExport = (state: State, caller: Caller, form: Form): Fields =>
   form.need('IamRoleArn');
   const ending = state.endings.get('StartExportTask') ?? 'COMPLETE';
   state.endings.delete('StartExportTask');
-  const status = timeline(state.now(), [{ status: 'STARTING', ms: 1 }, { status: 'IN_PROGRESS', ms: state.durations.export }], ending);
-  state.exports.set(keyOf(caller, id), { id, source: source.arn, bucket: form.need('S3BucketName'), prefix: form.text('S3Prefix') ?? '', status });
+  const status = timeline(
+    state.now(),
+    [
+      { status: 'STARTING', ms: 1 },
+      { status: 'IN_PROGRESS', ms: state.durations.export },
+    ],
+    ending,
+  );
+  state.exports.set(keyOf(caller, id), {
+    id,
+    source: source.arn,
+    bucket: form.need('S3BucketName'),
+    prefix: form.text('S3Prefix') ?? '',
+    status,
+  });
   return { ExportTaskIdentifier: id, SourceArn: source.arn, Status: 'STARTING' };
 };
 
@@ -180,8 +217,13 @@ export const describeExports = (state: State, _caller: Caller, form: Form): Fiel
 };
 
 export const accountAttributes = (state: State, caller: Caller): Fields => {
-  const manual = [...state.snapshots.values()].filter((one) => one.type === 'manual' && one.account === caller.account && one.region === caller.region);
+  const manual = [...state.snapshots.values()].filter(
+    (one) => one.type === 'manual' && one.account === caller.account && one.region === caller.region,
+  );
   return {
-    AccountQuotas: { each: 'AccountQuota', items: [{ AccountQuotaName: 'ManualSnapshots', Used: manual.length, Max: state.snapshotQuota }] },
+    AccountQuotas: {
+      each: 'AccountQuota',
+      items: [{ AccountQuotaName: 'ManualSnapshots', Used: manual.length, Max: state.snapshotQuota }],
+    },
   };
 };

@@ -83,14 +83,19 @@ export interface ExportTask {
 
 export const keyOf = ({ region, account }: Caller, id: string): string => `${account}/${region}/${id.toLowerCase()}`;
 
-export const arnOf = ({ region, account }: Caller, kind: 'db' | 'snapshot', id: string): string => `arn:aws:rds:${region}:${account}:${kind}:${id.toLowerCase()}`;
+export const arnOf = ({ region, account }: Caller, kind: 'db' | 'snapshot', id: string): string =>
+  `arn:aws:rds:${region}:${account}:${kind}:${id.toLowerCase()}`;
 
 /** The key that AWS keeps for each account; nobody else can be given it. */
 export const defaultKey = ({ region, account }: Caller): string => `arn:aws:kms:${region}:${account}:key/aws-rds-default`;
 
 export const checkKey = (state: State, key: string | undefined): void => {
   if (key !== undefined && state.closedKeys.has(key))
-    throw new RdsError('KMSKeyNotAccessibleFault', 400, `The specified KMS key [${key}] does not exist, is not enabled or you do not have permissions to access it.`);
+    throw new RdsError(
+      'KMSKeyNotAccessibleFault',
+      400,
+      `The specified KMS key [${key}] does not exist, is not enabled or you do not have permissions to access it.`,
+    );
 };
 
 /** 1 to 63 letters, digits, hyphens (255 for snapshots); begins with a letter, no hyphen at the end nor two in a row. */

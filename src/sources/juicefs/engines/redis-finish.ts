@@ -1,13 +1,14 @@
 import type { Check } from '../../../backup/types.ts';
 import { align4K, isLimited, ROOT_INODE, TRASH_INODE, TYPE } from '../model.ts';
-import { bytesOf, listOfReplies, numberOf, pairsOf, type RedisSession } from './redis.ts';
-import { decodeAttr, EDGE_BYTES, encodeAttr } from './redis-attr.ts';
+import { bytesOf, listOfReplies, numberOf, type RedisSession } from './redis.ts';
+import { EDGE_BYTES, encodeAttr } from './redis-attr.ts';
 import { FOLDERS_KEY, MARKER_KEY, SET_LINKS } from './redis-scripts.ts';
-import { scanKeys } from './redis-writer.ts';
+import { scanAttrs, scanHash } from './redis-scan.ts';
 import { nextIds } from './sql-finish.ts';
 import type { FinishStep, HeadToLoad } from './writer.ts';
 
-const SCAN_COUNT = 5000;
+/** Directories that are asked for at once. */
+const LEVEL_MAX = 5000;
 
 export const redisFinish = async (session: RedisSession, step: FinishStep, head: HeadToLoad, now: Date): Promise<void> => {
   switch (step) {
@@ -31,15 +32,6 @@ const ensureTrash = async (session: RedisSession, now: Date): Promise<void> => {
   await session.call('SETNX', `${session.prefix}i${TRASH_INODE}`, bytes);
   for (const name of ['dirDataLength', 'dirUsedSpace', 'dirUsedInodes']) await session.call('HSETNX', session.prefix + name, String(TRASH_INODE), '0');
 };
-
-async function* scanHash(session: RedisSession, name: string): AsyncGenerator<readonly (readonly [Buffer, Buffer])[]> {
-  let cursor = '0';
-  do {
-    const [next, pairs] = listOfReplies(await session.call('HSCAN', session.prefix + name, cursor, 'COUNT', SCAN_COUNT));
-    cursor = bytesOf(next)?.toString('latin1') ?? '0';
-    yield pairsOf(pairs);
-  } while (cursor !== '0');
-}
 
 const setFolderLinks = async (session: RedisSession): Promise<void> => {
   for await (const pairs of scanHash(session, FOLDERS_KEY))
@@ -91,7 +83,7 @@ const usedBelow = async (session: RedisSession, inode: bigint): Promise<Used> =>
   let inodes = 0n;
   let level = [inode];
   while (level.length > 0) {
-    const own = level.slice(0, SCAN_COUNT);
+    const own = level.slice(0, LEVEL_MAX);
     const fields = own.map(String);
     const spaces = listOfReplies(await session.call('HMGET', `${session.prefix}dirUsedSpace`, ...fields));
     const counts = listOfReplies(await session.call('HMGET', `${session.prefix}dirUsedInodes`, ...fields));
@@ -99,7 +91,7 @@ const usedBelow = async (session: RedisSession, inode: bigint): Promise<Used> =>
     for (const value of counts) inodes += numberOf(value);
     const below = await session.pipeline(own.map((directory) => ['HVALS', `${session.prefix}d${directory}`] as const));
     const folders = below.flatMap((reply) => listOfReplies(reply)).flatMap((value) => bytesOf(value) ?? []);
-    level = [...level.slice(SCAN_COUNT), ...folders.filter((edge) => edge.length >= EDGE_BYTES && edge.readUInt8(0) === TYPE.directory).map((edge) => edge.readBigUInt64BE(1))];
+    level = [...level.slice(LEVEL_MAX), ...folders.filter((edge) => edge.length >= EDGE_BYTES && edge.readUInt8(0) === TYPE.directory).map((edge) => edge.readBigUInt64BE(1))];
   }
   return { space, inodes };
 };
@@ -120,18 +112,6 @@ const usedByOwner = async (session: RedisSession) => {
     }
   return { users, groups };
 };
-
-async function* scanAttrs(session: RedisSession) {
-  for await (const keys of scanKeys(session)) {
-    const inodes = keys.filter((name) => /^i\d+$/.test(name));
-    if (inodes.length === 0) continue;
-    const values = listOfReplies(await session.call('MGET', ...inodes.map((name) => session.prefix + name)));
-    yield inodes.flatMap((name, i) => {
-      const bytes = bytesOf(values[i]);
-      return bytes === undefined ? [] : [decodeAttr(BigInt(name.slice(1)), bytes)];
-    });
-  }
-}
 
 const setCounters = async (session: RedisSession, head: HeadToLoad): Promise<void> => {
   const [inode, trash, slice] = listOfReplies(await session.call('HMGET', session.prefix + MARKER_KEY, 'maxInode', 'maxTrash', 'maxSlice')).map((value) => numberOf(value));

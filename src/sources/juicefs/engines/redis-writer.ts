@@ -1,29 +1,17 @@
 import { type Acl, align4K, isDirectory, ROOT_INODE, SLICE_BYTES, TRASH_INODE, TYPE } from '../model.ts';
 import { aclKey } from './acl.ts';
-import { type Argument, bytesOf, listOfReplies, pairsOf, type RedisSession } from './redis.ts';
+import { type Argument, pairsOf, type RedisSession } from './redis.ts';
 import { EDGE_BYTES, encodeAttr } from './redis-attr.ts';
 import { redisChecks, redisFinish } from './redis-finish.ts';
 import { encodeAcl } from './redis-reader.ts';
+import { scanKeys } from './redis-scan.ts';
 import { FOLDERS_KEY, MARKER_KEY, NUMBER_RULE, PUT, RAISE, RULES_KEY } from './redis-scripts.ts';
 import { storedLength } from './sql-writer.ts';
 import type { Occurrence, Writer } from './writer.ts';
 
-/** Keys that are looked at in one step of a scan. */
-const SCAN_COUNT = 5000;
-
 /** The keys of a volume, without prefix. */
 const OURS =
   /^(setting|sliceRef|delSlices|delfiles|detachedNodes|allSessions|sessions|sessionInfos|session\d+|locked\d+|lock[fp]\d+|dir(DataLength|UsedSpace|UsedInodes|Quota|QuotaUsedSpace|QuotaUsedInodes)|(user|group)Quota(UsedSpace|UsedInodes)?|acl|aclMaxId|krbToken|krbTokenMaxId|txnLog|txnLastLog|usedSpace|totalInodes|next(inode|chunk|session|Trash|CleanupSlices)|lastCleanup\w+|lifeboat\w*|[idpsx]\d+|c\d+_\d+)$/;
-
-export async function* scanKeys(session: RedisSession): AsyncGenerator<readonly string[]> {
-  const pattern = `${session.prefix.replace(/[[\]?*\\^]/g, '\\$&')}*`;
-  let cursor = '0';
-  do {
-    const [next, keys] = listOfReplies(await session.call('SCAN', cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT));
-    cursor = bytesOf(next)?.toString('latin1') ?? '0';
-    yield listOfReplies(keys).map((key) => bytesOf(key)?.toString('latin1').slice(session.prefix.length) ?? '');
-  } while (cursor !== '0');
-}
 
 export const redisWriter = (session: RedisSession): Writer => {
   const key = (name: string): string => session.prefix + name;

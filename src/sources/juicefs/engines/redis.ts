@@ -94,7 +94,10 @@ const mapped = (cause: unknown, at: string): LifeboatError => {
   return new LifeboatError('SourceProblem', `Redis at ${at}: ${message}`, { cause });
 };
 
-export const bytesOf = (reply: Reply | undefined): Buffer | undefined => (Buffer.isBuffer(reply) ? reply : typeof reply === 'string' ? Buffer.from(reply) : undefined);
+export const bytesOf = (reply: Reply | undefined): Buffer | undefined => {
+  if (Buffer.isBuffer(reply)) return reply;
+  return typeof reply === 'string' || typeof reply === 'number' ? Buffer.from(String(reply)) : undefined;
+};
 
 export const listOfReplies = (reply: Reply | undefined): readonly Reply[] => (Array.isArray(reply) ? (reply as readonly Reply[]) : []);
 
@@ -104,9 +107,9 @@ export const numberOf = (reply: Reply | undefined): bigint => {
   return /^-?\d+$/.test(text) ? BigInt(text) : 0n;
 };
 
-/** Field and value in turn. */
+/** Field and value in turn, or two by two, as newer protocols have them. */
 export const pairsOf = (reply: Reply | undefined): readonly (readonly [Buffer, Buffer])[] => {
-  const items = listOfReplies(reply);
+  const items = listOfReplies(reply).flatMap((item) => (Array.isArray(item) ? (item as readonly Reply[]) : [item]));
   const pairs: (readonly [Buffer, Buffer])[] = [];
   for (let i = 0; i + 1 < items.length; i += 2) {
     const key = bytesOf(items[i]);

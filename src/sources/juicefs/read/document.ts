@@ -28,11 +28,11 @@ export interface Stretch {
 export interface StretchReader {
   /** Text of the document, once enough has gathered; undefined at the end of the stretch. */
   next(): Promise<Uint8Array | undefined>;
-  /** What has gathered and was not handed out yet. */
-  flush(): Uint8Array | undefined;
-  /** Where the next entry stands. */
+  /** What the text that was handed out leads up to. */
   position(): Position;
   readonly entries: number;
+  /** Whether all of it was handed out. */
+  readonly ended: boolean;
 }
 
 const nameless = new Uint8Array();
@@ -92,10 +92,12 @@ export const openStretch = (reader: Reader, stretch: Stretch, sink: Sink | undef
         if (ready !== undefined) return ready;
       }
     },
-    flush: () => out.take(true),
     position: () => walk?.position() ?? stretch.from ?? atRoot(stretch.root),
     get entries() {
       return entries;
+    },
+    get ended() {
+      return ended;
     },
   };
 };

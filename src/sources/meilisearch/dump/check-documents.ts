@@ -4,7 +4,7 @@ import type { ClassDigest } from '../../../backup/types.ts';
 import { DOCUMENT_COLUMNS, documentRows, documentsClass } from './document-row.ts';
 import { idSet } from './id-set.ts';
 import { invalid } from './invalid.ts';
-import { documentSlice, readDocument, skipSpace } from './json-slices.ts';
+import { type DocumentSlice, documentSlice, readDocument, skipSpace } from './json-slices.ts';
 import { readLines } from './lines.ts';
 
 /** What Meilisearch takes as a document's id: a whole number, or a short text. */
@@ -33,7 +33,9 @@ export const checkDocuments = async (
     documents++;
     bytes += line.length + 1;
     checkJson(line, what, documents);
-    if (skipSpace(line, readDocument(line, 0, slice)) !== line.length) throw invalid(`line ${documents} of ${what} holds more than a document`);
+    if (line[skipSpace(line, 0)] !== 0x7b) throw invalid(`line ${documents} of ${what} is no document`);
+    readDocument(line, 0, slice);
+    checkVectors(line, slice, what, documents);
     const key = rows.add(line, slice);
     if (index.primaryKey === null) continue;
     if (key === undefined) throw invalid(`line ${documents} of ${what} has no ${index.primaryKey}, the primary key`);
@@ -51,5 +53,16 @@ const checkJson = (line: Buffer, what: string, number: number): void => {
     JSON.parse(line.toString('latin1'));
   } catch (cause) {
     throw invalid(`line ${number} of ${what} is no JSON`, undefined, cause);
+  }
+};
+
+const VECTORS = Buffer.from('_vectors');
+
+/** Meilisearch refuses a whole dump for one document whose vectors are no object. */
+const checkVectors = (line: Buffer, { members, places }: DocumentSlice, what: string, number: number): void => {
+  for (let at = 0; at < 4 * members; at += 4) {
+    const [start = 0, end = 0, value = 0] = places.subarray(at, at + 3);
+    if (end - start !== VECTORS.length || line.compare(VECTORS, 0, VECTORS.length, start, end) !== 0) continue;
+    if (line[value] !== 0x7b) throw invalid(`line ${number} of ${what} has _vectors that are no object`, 'Meilisearch would refuse the whole dump.');
   }
 };

@@ -1,0 +1,84 @@
+/**
+ * Copies a namespace between two buckets of one local S3 server, first and again with nothing changed, against s5cmd and
+ * `aws s3 sync`; and proves a repository offline.
+ *
+ *   node bench/lakefs.ts [--objects 20000] [--s5cmd /path]
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
+import { objectsBelow } from '../src/backup/pool.ts';
+import { proveOffline } from '../src/sources/lakefs/offline.ts';
+import { memoryStore } from '../src/stores/memory.ts';
+import { openStore } from '../src/stores/open.ts';
+import type { Store } from '../src/stores/store.ts';
+import { type Made, makeRepository } from './lakefs-data.ts';
+import { type Measured, measure } from './measure.ts';
+import { medians, table, verdict } from './results.ts';
+
+const { values } = parseArgs({ options: { objects: { type: 'string', default: '20000' }, s5cmd: { type: 'string', default: 's5cmd' }, 'only-verify': { type: 'boolean' } } });
+const PUTS_AT_ONCE = 16;
+process.env['AWS_ACCESS_KEY_ID'] ??= 'bench';
+process.env['AWS_SECRET_ACCESS_KEY'] ??= 'bench';
+
+const fill = async (store: Store, prefix: string, made: Made): Promise<void> => {
+  const all = [...made.objects, ...made.files.map(({ id, file }) => ({ key: `_lakefs/${id}`, bytes: file }))];
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    for (let each = all[next++]; each !== undefined; each = all[next++]) await store.create(prefix + each.key, each.bytes);
+  };
+  await Promise.all(Array.from({ length: PUTS_AT_ONCE }, lane));
+};
+
+const verifyOffline = async (): Promise<void> => {
+  const commits = 100_000;
+  const objects = 200_000;
+  const made = makeRepository({ objects, commits });
+  const store = memoryStore();
+  await fill(store, '', made);
+  const input = { objects: objectsBelow(store, ''), ids: made.ids, defaultBranch: 'main', metadataPrefix: '_lakefs', readBytes: false };
+  const budget = { remaining: () => 1, signal: new AbortController().signal };
+  const before = process.cpuUsage();
+  const proof = await proveOffline({ ...input, budget });
+  const cpu = process.cpuUsage(before);
+  if (proof.flaws.length > 0) throw new Error(JSON.stringify(proof.flaws[0]));
+  const seconds = (cpu.user + cpu.system) / 1e6;
+  const refs = proof.commits + proof.branches + proof.rows;
+  console.log(`offline: ${proof.commits} commits and ${proof.rows} rows in ${seconds.toFixed(2)} CPU s: ${Math.round(refs / seconds)} a second and core (goal: 100 000)`);
+};
+
+const copy = async (): Promise<void> => {
+  const made = makeRepository({ objects: Number(values.objects), commits: 50 });
+  const server = spawn(process.execPath, [join(import.meta.dirname, 'lakefs-s3.ts')], { stdio: ['ignore', 'pipe', 'inherit'] });
+  try {
+    const [endpoint] = await once(createInterface({ input: server.stdout }), 'line');
+    await fill(await openStore('s3://namespace/ns', { endpoint, region: 'us-east-1' }), '', made);
+    const env = { AWS_REGION: 'us-east-1', AWS_DEFAULT_REGION: 'us-east-1', BENCH_S3: endpoint, BENCH_IDS: JSON.stringify(made.ids) };
+    const commands = (round: string) => ({
+      lifeboat: [process.execPath, join(import.meta.dirname, 'lakefs-copy.ts')],
+      s5cmd: [values.s5cmd, '--endpoint-url', endpoint, '--log', 'error', 'cp', ...(round === 'again' ? ['-n'] : []), 's3://namespace/ns/*', 's3://s5cmd/ns/'],
+      'aws s3 sync': ['aws', '--endpoint-url', endpoint, 's3', 'sync', '--quiet', 's3://namespace/ns', 's3://aws/ns'],
+    });
+    const lines: Measured[] = [];
+    for (const round of ['first', 'again']) {
+      for (const [name, command] of Object.entries(commands(round))) {
+        const cost = await measure(command, { env: { ...env, BENCH_ROUND: round }, errors: `/tmp/lifeboat-bench-${name.replaceAll(' ', '-')}.log` });
+        lines.push({ name: `${name}, ${round}`, bytes: 0, ...cost });
+        console.error(`${name}, ${round}: ${cost.wallSeconds.toFixed(1)} s`);
+      }
+    }
+    const all = medians(lines);
+    const wall = (name: string): number => all.get(name)?.wallSeconds ?? Number.NaN;
+    console.log(`\n${values.objects} objects, one run\n\n${table(all, 'lifeboat, first')}\n`);
+    console.log(verdict({ what: 'first copy against s5cmd', measured: wall('lifeboat, first') / wall('s5cmd, first'), unit: '×', atMost: 1 }));
+    console.log(verdict({ what: 'nothing changed, against aws s3 sync', measured: wall('aws s3 sync, again') / wall('lifeboat, again'), unit: '×', atLeast: 5 }));
+    console.log(verdict({ what: 'memory', measured: (all.get('lifeboat, first')?.largestBytes ?? Number.NaN) / 1e6, unit: ' MB', atMost: 210 }));
+  } finally {
+    server.kill();
+  }
+};
+
+await verifyOffline();
+if (values['only-verify'] !== true) await copy();

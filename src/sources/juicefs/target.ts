@@ -1,0 +1,159 @@
+import { z } from 'zod';
+import type { Segment } from '../../backup/types.ts';
+import { LifeboatError } from '../../errors.ts';
+import type { Part, Services, Stage, Target, TargetFacts, TaskContext } from '../contract.ts';
+import { type JuicefsAddress, placeOf } from './address.ts';
+import { auditStage } from './audit.ts';
+import { openWriter } from './engines/open.ts';
+import { FINISH_STEPS, type FinishStep, type Writer } from './engines/writer.ts';
+import { openParser } from './format/parse.ts';
+import { readHeadToLoad, type RestoreInput, restoreInput, startOf, treeSegments } from './restore-input.ts';
+import { discardStage, makeScratch, scratchExists } from './scratch.ts';
+import { tamperWith } from './tamper.ts';
+import { loadDump, openBatches, pieces } from './write/load.ts';
+
+/** An engine that a backup, or a dump of juicefs, is restored into. */
+export const juicefsTarget = (address: JuicefsAddress, services: Services): Target => ({
+  inspect: () => inspectTarget(address, services),
+  stages: [prepareStage(address, services), loadStage(address, services), ...FINISH_STEPS.map((step) => finishStage(address, services, step)), publishStage(address, services)],
+  loadArtifact: (artifact, options) => withWriter(address, services, (writer) => loadDump(writer, artifact, options, services.now())),
+  audit: auditStage(address, services),
+  tamper: (_manifest, seed) => tamperWith(address, services, seed),
+  discard: discardStage(address, services),
+});
+
+const withWriter = async <Result>(address: JuicefsAddress, services: Services, use: (writer: Writer) => Promise<Result>): Promise<Result> => {
+  const writer = await openWriter(address, services);
+  try {
+    return await use(writer);
+  } finally {
+    await writer.close();
+  }
+};
+
+const inspectTarget = async (address: JuicefsAddress, services: Services): Promise<TargetFacts> => {
+  const facts = { product: 'JuiceFS', version: address.engine, place: placeOf(address, services.temporary), content: '', bytes: 0, problems: [] };
+  if (!(await scratchExists(address, services))) return { ...facts, empty: true };
+  return withWriter(address, services, async (writer) => {
+    const marker = await writer.marker();
+    const empty = marker === undefined && (await writer.occupant()) === undefined;
+    return { ...facts, empty, ...(marker === undefined ? {} : { unfinished: marker.restore }) };
+  });
+};
+
+const single = (name: string, run: (context: TaskContext) => Promise<Part>): Stage => ({
+  name,
+  mode: 'independent',
+  async *plan() {
+    yield { task: {} };
+  },
+  run: (_task, context) => run(context),
+});
+
+const NOTHING: Part = { segments: [], digests: [] };
+
+const prepareStage = (address: JuicefsAddress, services: Services): Stage =>
+  single('prepare', async (context) => {
+    const input = restoreInput(context);
+    if (input.scratch) await makeScratch(address, services);
+    await withWriter(address, services, (writer) => take(writer, input, placeOf(address, services.temporary), services.now()));
+    return NOTHING;
+  });
+
+/** Marks the target as ours, if it may be. */
+const take = async (writer: Writer, input: RestoreInput, place: string, now: Date): Promise<void> => {
+  const { restore, manifest, overwrite } = input;
+  const samePlace = place === manifest.source.place;
+  if (samePlace && overwrite)
+    throw new LifeboatError('TargetIsSource', 'the target is the engine that the backup was made of; it is never overwritten', {
+      hint: 'Restore into another engine, and let the clients change over to it.',
+    });
+  const marker = await writer.marker();
+  if (marker !== undefined && marker.restore !== restore && !overwrite)
+    throw new LifeboatError('TargetUnusable', `the target holds a restore that did not end: ${marker.restore}, begun ${marker.since}`, {
+      hint: 'Run that restore again to go on with it, or restore with --overwrite.',
+    });
+  if (overwrite && marker?.restore !== restore) await writer.clear();
+  else if (marker === undefined) {
+    const found = await writer.occupant();
+    if (found !== undefined)
+      throw new LifeboatError(samePlace ? 'TargetIsSource' : 'TargetNotEmpty', `the target is not empty: ${found}`, {
+        hint: 'Restore into an empty engine, or with --overwrite.',
+      });
+  }
+  await writer.begin(restore, now.toISOString());
+};
+
+const requireMarker = async (writer: Writer, restore: string): Promise<void> => {
+  const marker = await writer.marker();
+  if (marker?.restore === restore) return;
+  throw new LifeboatError('TargetUnusable', marker === undefined ? 'the target has no marker of this restore' : `the target is marked by ${marker.restore}`, {
+    hint: 'Something else changed the target meanwhile; restore into an empty one.',
+  });
+};
+
+const LoadTaskSchema = z.strictObject({ ordinal: z.string() });
+
+/** One task a segment. Names and inodes that are there stay as they are, so a task that was killed is simply run again. */
+const loadStage = (address: JuicefsAddress, services: Services): Stage => ({
+  name: 'load',
+  mode: 'independent',
+  async *plan(context) {
+    for (const { ordinal } of treeSegments(restoreInput(context).manifest)) yield { task: { ordinal } };
+  },
+  async run(task, context) {
+    const { restore, manifest } = restoreInput(context);
+    const { ordinal } = LoadTaskSchema.parse(task);
+    const segment = manifest.segments.find((one) => one.ordinal === ordinal);
+    if (segment === undefined) throw new LifeboatError('ManifestInvalid', `the manifest has no segment ${ordinal}`);
+    const rows = await withWriter(address, services, async (writer) => {
+      await requireMarker(writer, restore);
+      return loadSegment(writer, segment, context);
+    });
+    return { ...NOTHING, facts: { rows } };
+  },
+});
+
+const loadSegment = async (writer: Writer, segment: Segment, context: TaskContext): Promise<number> => {
+  // All of it before the first row: a segment that was changed in the store must not be half loaded.
+  const held = await Array.fromAsync(context.read.read(segment));
+  const batches = openBatches(() => {});
+  const parser = openParser(startOf(segment), batches.handler);
+  let rows = 0;
+  const flush = async (all: boolean, bytes: number): Promise<void> => {
+    const { read } = await batches.flush(writer, all);
+    rows += read;
+    context.progress({ rows: read, bytes, what: segment.ordinal });
+  };
+  for (const bytes of held)
+    for (const piece of pieces(bytes)) {
+      context.budget.signal.throwIfAborted();
+      parser.push(piece);
+      await flush(false, piece.length);
+    }
+  parser.end();
+  await flush(true, 0);
+  return rows;
+};
+
+const finishStage = (address: JuicefsAddress, services: Services, step: FinishStep): Stage =>
+  single(`finish-${step}`, async (context) => {
+    const head = await readHeadToLoad(context);
+    await withWriter(address, services, async (writer) => {
+      await requireMarker(writer, restoreInput(context).restore);
+      await writer.finish(step, head, services.now());
+    });
+    return NOTHING;
+  });
+
+/** Run twice, the second time finds no marker: what it had to do is done. */
+const publishStage = (address: JuicefsAddress, services: Services): Stage =>
+  single('publish', async (context) => {
+    const head = await readHeadToLoad(context);
+    await withWriter(address, services, async (writer) => {
+      if ((await writer.marker()) === undefined && (await writer.occupant()) !== undefined) return;
+      await requireMarker(writer, restoreInput(context).restore);
+      await writer.publish(head);
+    });
+    return NOTHING;
+  });

@@ -1,0 +1,129 @@
+import { DatabaseSync } from 'node:sqlite';
+import { describe, expect, it } from 'vitest';
+import { dumpOf, ENGINES, emptyEngine, fixture, loadInto, missing, treesOf } from './harness.ts';
+
+const HEAD = '{"Setting":{"Name":"v","UUID":"u","Storage":"file","Bucket":"/b/","BlockSize":4096,"TrashDays":1},"Counters":{"nextInodes":10,"nextChunk":10},';
+const ROOT = '"attr":{"inode":1,"type":"directory","mode":511,"uid":0,"gid":0,"nlink":2,"length":0}';
+const entry = (inode: number | string, type = 'regular', more = ''): string => `{"attr":{"inode":${inode},"type":"${type}","mode":420,"uid":0,"gid":0,"nlink":1,"length":0}${more}}`;
+const volume = (entries: string, more = ''): string => `${HEAD}${more}"FSTree":{${ROOT},"entries":{${entries}}}}`;
+
+const rowsOf = (path: string | undefined, sql: string): unknown[] => {
+  const database = new DatabaseSync(path ?? '');
+  try {
+    return database.prepare(sql).all().map((row) => Object.values(row));
+  } finally {
+    database.close();
+  }
+};
+
+describe('what the real load does wrong', () => {
+  it('A: references of slices are right in spite of holes', async () => {
+    const target = await emptyEngine('sqlite');
+    await loadInto(target, fixture('hazards/holes-chunkref.json'));
+    expect(rowsOf(target.path, 'SELECT chunkid, refs FROM jfs_chunk_ref ORDER BY 1')).toEqual([[7, 4], [8, 1]]);
+  });
+
+  it('B: an inode that waits to be deleted is not handed out again', async () => {
+    for (const engine of ENGINES.filter((one) => missing(one) === undefined)) {
+      const target = await emptyEngine(engine);
+      await loadInto(target, fixture('hazards/delfile-inode-reuse.json'));
+      const dump = await dumpOf(target);
+      expect(Number(/"nextInodes": (\d+)/.exec(dump)?.[1]), engine).toBeGreaterThan(105);
+    }
+  });
+
+  it('C: ids of slices go on above those that were handed out before the dump', async () => {
+    const target = await emptyEngine('sqlite');
+    await loadInto(target, fixture('redis.json'));
+    expect(Number(/"nextChunk": (\d+)/.exec(await dumpOf(target))?.[1])).toBeGreaterThanOrEqual(4097);
+  });
+
+  it('D: unknown keys are skipped, and nothing behind them is lost', async () => {
+    const target = await emptyEngine('sqlite');
+    const dump = fixture('redis.json').toString();
+    const odd = dump
+      .replace('  "FSTree": {', '  "Future": {"a":[1,{"b":"}"}]},\n  "FSTree": {')
+      .replace('"attr": {"inode":2,', '"later": [{"x":"]"}],\n        "attr": {"inode":2,');
+    expect(odd.length).toBeGreaterThan(dump.length + 40);
+    expect((await loadInto(target, odd)).rows).toBe('106');
+    expect(treesOf(await dumpOf(target))).toBe(treesOf(dump));
+  });
+
+  it.each(['postgres', 'mysql'] as const)('F: a uid that %s cannot hold is refused by name', async (engine) => {
+    if (missing(engine) !== undefined) return;
+    const target = await emptyEngine(engine);
+    const dump = volume(`"f":${entry(2).replace('"uid":0', '"uid":4294967294')}`);
+    await expect(loadInto(target, dump)).rejects.toMatchObject({ name: 'TargetProblem', message: expect.stringContaining('inode 2') });
+    expect((await loadInto(await emptyEngine('sqlite'), dump)).rows).toBe('1');
+  });
+
+  it.skipIf(missing('mysql') !== undefined)('G: names of xattrs that MySQL takes for one are refused by name', async () => {
+    const dump = volume(`"f":${entry(2, 'regular', ',"xattrs":[{"name":"user.A","value":""},{"name":"user.a","value":""}]')}`);
+    await expect(loadInto(await emptyEngine('mysql'), dump)).rejects.toMatchObject({ name: 'TargetProblem' });
+    expect((await loadInto(await emptyEngine('postgres'), dump)).rows).toBe('1');
+  });
+
+  it('L: an empty value of an xattr is loaded', async () => {
+    for (const engine of ENGINES.filter((one) => missing(one) === undefined)) {
+      const target = await emptyEngine(engine);
+      await loadInto(target, volume(`"f":${entry(2, 'regular', ',"xattrs":[{"name":"user.e","value":""}]')}`));
+      expect(await dumpOf(target), engine).toContain('"xattrs": [{"name":"user.e","value":""}]');
+    }
+  });
+
+  it('M: a target of a symlink is unescaped once', async () => {
+    for (const engine of ENGINES.filter((one) => missing(one) === undefined)) {
+      const target = await emptyEngine(engine);
+      await loadInto(target, volume(`"l":${entry(2, 'symlink', ',"symlink":"100%2541"')}`));
+      expect(await dumpOf(target), engine).toContain('"symlink": "100%2541"');
+    }
+  });
+});
+
+describe('bad input', () => {
+  const whole = fixture('sqlite.json').toString();
+  const cases: readonly (readonly [string, string])[] = [
+    ['an empty file', ''],
+    ['text', 'hello'],
+    ['another JSON', '{"a":1}'],
+    ['a list', '[1,2]'],
+    ['a dump that is cut', whole.slice(0, 20_000)],
+    ['a dump without its last brace', whole.slice(0, -3)],
+    ['a dump with more behind it', `${whole}{}`],
+    ['a wrong type', whole.replace('"mode":511', '"mode":"511"')],
+    ['an unknown kind of file', whole.replace('"type":"socket"', '"type":"portal"')],
+    ['no attr', volume('"f":{"symlink":"x"}')],
+    ['no inode', volume('"f":{"attr":{"type":"regular"}}')],
+    ['a name twice', volume(`"f":${entry(2)},"f":${entry(3)}`)],
+    ['a directory within itself', volume(`"d":${entry(2, 'directory', `,"entries":{"e":${entry(2, 'directory', ',"entries":{}')}}`)}`)],
+    ['a directory with two names', volume(`"d":${entry(2, 'directory', ',"entries":{}')},"e":${entry(2, 'directory', ',"entries":{}')}`)],
+    ['no tree', `${HEAD}"Sustained":[]}`],
+    ['a file with entries', volume(`"f":${entry(2, 'regular', ',"entries":{}')}`)],
+  ];
+
+  it.each(cases)('%s is refused, and nothing of it stays', async (_what, dump) => {
+    const target = await emptyEngine('sqlite');
+    await expect(loadInto(target, dump)).rejects.toMatchObject({ name: 'ArtifactInvalid' });
+    expect(rowsOf(target.path, 'SELECT name FROM sqlite_master WHERE name LIKE \'jfs%\'')).toEqual([]);
+    expect((await loadInto(target, whole)).rows).toBe('106');
+  });
+
+  it.skipIf(missing('redis') !== undefined)('leaves nothing in Redis either', async () => {
+    const target = await emptyEngine('redis');
+    await expect(loadInto(target, whole.slice(0, 30_000))).rejects.toMatchObject({ name: 'ArtifactInvalid' });
+    expect((await loadInto(target, whole)).rows).toBe('106');
+  });
+});
+
+describe('a target that is not empty', () => {
+  it.each(ENGINES)('is refused by the name of what is there, on %s', async (engine) => {
+    if (missing(engine) !== undefined) return;
+    const target = await emptyEngine(engine);
+    await loadInto(target, volume(`"f":${entry(2)}`));
+    const before = await dumpOf(target);
+    await expect(loadInto(target, volume(`"g":${entry(3)}`))).rejects.toMatchObject({ name: 'TargetNotEmpty', message: expect.stringMatching(/table|key/) });
+    expect(await dumpOf(target)).toBe(before);
+    await loadInto(target, volume(`"g":${entry(3)}`), { overwrite: true });
+    expect(await dumpOf(target)).toContain('"g": {');
+  });
+});
