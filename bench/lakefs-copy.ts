@@ -21,7 +21,12 @@ const store = await openStore('s3://lifeboat', options);
 const pool = objectsBelow(store, 'lake/objects/');
 const metadata = openMetadata(objects, '_lakefs');
 const repository = { id: 'bench', storage_namespace: 's3://namespace/ns', default_branch: 'main' };
-const session = { client: openClient({ api: 'http://127.0.0.1:1/api/v1', accessKeyId: '', secretAccessKey: '' }), repository, objects, metadata };
+const session = {
+  client: openClient({ api: 'http://127.0.0.1:1/api/v1', accessKeyId: '', secretAccessKey: '' }),
+  repository,
+  objects,
+  metadata,
+};
 const budget = { remaining: () => 600_000, signal: new AbortController().signal };
 const prefix = `lake/backups/${round}/`;
 const context: StageContext = {

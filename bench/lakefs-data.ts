@@ -1,7 +1,16 @@
 /** Repositories made of nothing but metadata files and objects, for measuring. */
 import { createHash } from 'node:crypto';
 import { commitId } from '../src/sources/lakefs/sst/ident.ts';
-import { encodeCommit, encodeEntry, encodeRange, encodeRef, valueOf, type Written, writeMetaRange, writeTable } from '../test/support/lakefs-table.ts';
+import {
+  encodeCommit,
+  encodeEntry,
+  encodeRange,
+  encodeRef,
+  rowValue,
+  type Written,
+  writeMetaRange,
+  writeTable,
+} from '../test/support/lakefs-table.ts';
 
 /** Of lakeFS's default: ranges end after some 50 000 rows or 20 MiB; smaller ones make more requests. */
 const RANGE_ROWS = 5_000;
@@ -25,13 +34,21 @@ export const makeRepository = ({ objects, commits }: { readonly objects: number;
   for (let from = 0; from < objects; from += RANGE_ROWS) {
     const rows = data.slice(from, from + RANGE_ROWS).map(({ key, bytes }, n) => ({
       key: Buffer.from(`tables/t/part-${String(from + n).padStart(9, '0')}.parquet`),
-      value: valueOf(encodeEntry({ address: key, mtime: 1_795_225_248, size: bytes.length, etag: createHash('md5').update(bytes).digest('hex') })),
+      value: rowValue(
+        encodeEntry({ address: key, mtime: 1_795_225_248, size: bytes.length, etag: createHash('md5').update(bytes).digest('hex') }),
+      ),
     }));
     const range = writeTable(rows, { ...OWN, type: 'ranges' });
     files.push(range);
     const [first, last] = [rows[0], rows.at(-1)];
     if (first === undefined || last === undefined) continue;
-    named.push({ key: last.key, value: valueOf(encodeRange({ minKey: first.key, maxKey: last.key, estimatedSize: range.file.length, count: rows.length }), Buffer.from(range.id)) });
+    named.push({
+      key: last.key,
+      value: rowValue(
+        encodeRange({ minKey: first.key, maxKey: last.key, estimatedSize: range.file.length, count: rows.length }),
+        Buffer.from(range.id),
+      ),
+    });
   }
   const metaRange = writeTable(named, { ...OWN, type: 'metaranges' });
   files.push(metaRange);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { SELECTIONS } from '../src/drill/choose.ts';
 import { startDrill } from '../src/drill/start.ts';
+import { ownScratch } from '../src/environment/world.ts';
 import { step } from './step.ts';
 
 const Input = z.object({
@@ -20,6 +21,7 @@ export const handler = step(Input, async (input, { runtime, environment }) => {
     ...input,
     selection: input.selection ?? configured?.selection,
     scratch: input.scratch ?? configured?.scratch ?? null,
+    ownScratch,
   });
   return { source: record.source, drill: record.drill, backup: record.backup, scratch: record.scratch !== null };
 });

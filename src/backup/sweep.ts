@@ -100,7 +100,8 @@ async function* keysOf(runtime: Runtime, manifest: Manifest, segment: Segment): 
   for await (const chunk of read.read(segment)) {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
     rest = lines.pop() ?? '';
-    if (rest.length > LINE_MAX_BYTES) throw new LifeboatError('ManifestInvalid', `segment ${segment.key} of ${manifest.backup} is no inventory`);
+    if (rest.length > LINE_MAX_BYTES)
+      throw new LifeboatError('ManifestInvalid', `segment ${segment.key} of ${manifest.backup} is no inventory`);
     for (const line of lines) yield Line.parse(JSON.parse(line)).key;
   }
   if (rest !== '') yield Line.parse(JSON.parse(rest)).key;

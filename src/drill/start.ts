@@ -11,6 +11,8 @@ export interface ChooseInput {
   readonly backup: string | null;
   readonly selection: Selection | undefined;
   readonly scratch: string | null;
+  /** Names the place that a kind of source has for drills where nothing is configured; null where it has none. */
+  readonly ownScratch?: (kind: string) => string | null;
   readonly seed: number | null;
   readonly execution: string;
   readonly startedAt: string;
@@ -31,7 +33,7 @@ export const startDrill = async (runtime: Runtime, input: ChooseInput): Promise<
     backup: entry.backup,
     why,
     seed,
-    scratch: input.scratch,
+    scratch: input.scratch ?? input.ownScratch?.(entry.manifest.source.kind) ?? null,
     execution: input.execution,
     startedAt: input.startedAt,
   });

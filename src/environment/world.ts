@@ -8,7 +8,7 @@ import { type DrillRecord, scratchName } from '../drill/record.ts';
 import { LifeboatError } from '../errors.ts';
 import type { RestoreRecord } from '../restore/record.ts';
 import type { Source, Target } from '../sources/contract.ts';
-import { systemOf } from '../sources/registry.ts';
+import { kindNamed, systemOf } from '../sources/registry.ts';
 import type { System } from '../sources/system.ts';
 import { openStore } from '../stores/open.ts';
 import { temporarySpool } from '../stores/spool.ts';
@@ -77,12 +77,20 @@ const entryOf = (environment: Environment, source: string): SourceEntry => {
   });
 };
 
+/** Of names of scratch targets that no environment has to know: `own:juicefs`. */
+const OWN = 'own:';
+
+/** Names the place that a kind has for drills by itself. */
+export const ownScratch = (kind: string): string | null => (kindNamed(kind).ownScratch === undefined ? null : `${OWN}${kind}`);
+
 const targetSystem = (
   environment: Environment,
   record: Pick<RestoreRecord, 'source' | 'target' | 'drill'>,
   drill?: DrillRecord,
 ): System => {
   const name = drill === undefined ? record.target : drill.scratch;
+  const own = drill !== undefined && name?.startsWith(OWN) === true ? kindNamed(name.slice(OWN.length)).ownScratch : undefined;
+  if (drill !== undefined && own !== undefined) return own.scratch(scratchName(drill.drill));
   const entry = name === null ? undefined : environment.targets[name];
   if (name === null || entry === undefined)
     throw new LifeboatError('TargetMissing', name === null ? `no target for the restore of ${record.source}` : `no target called ${name}`, {

@@ -11,12 +11,14 @@ import { countRows } from '../backup/rows.ts';
 import type { BackupId } from '../backup/types.ts';
 import type { DumpResult, Engine, ExecutionInfo, LoadResult, LogLine, MakeEngine, PlanResult, PruneResult, Run } from '../cli/engine.ts';
 import { executionState, listExecutions, readLog } from '../environment/executions.ts';
+import { DEFAULT_CONCURRENCY } from '../environment/world.ts';
 import { LifeboatError } from '../errors.ts';
 import type { Services } from '../sources/contract.ts';
 import type { System } from '../sources/system.ts';
 import { openStore } from '../stores/open.ts';
 import { dumpInto, withInstant } from './direct.ts';
 import { type Local, openLocal } from './local.ts';
+import { FUNCTION_TIMEOUT_MS } from './pool.ts';
 import { backup, drill, restore } from './runs.ts';
 
 /** Runs everything on this machine: the state machines and functions that are deployed, in processes of its own. */
@@ -83,7 +85,8 @@ async function* counted(input: AsyncIterable<Uint8Array>, count: (length: number
 }
 
 const plan = async (local: Local, name: string, run: Run): Promise<PlanResult> => {
-  const source = (await local.ready()).openSource(name);
+  const { openSource, entry } = await local.ready();
+  const source = openSource(name);
   const facts = await source.inspect();
   const { mode, name: stage } = source.dump;
   if (facts.problems.length > 0) return { source: name, facts, stage, mode, tasks: 0 };
@@ -93,7 +96,17 @@ const plan = async (local: Local, name: string, run: Run): Promise<PlanResult> =
     source,
     ownId(),
     run.signal,
-    async (context) => (await Array.fromAsync(source.dump.plan(context))).length,
+    // As the functions would: lanes that cannot do it in their time are told before anything runs.
+    async (context) =>
+      (
+        await Array.fromAsync(
+          source.dump.plan({
+            ...context,
+            budget: { ...context.budget, remaining: () => FUNCTION_TIMEOUT_MS },
+            concurrency: entry(name).concurrency ?? DEFAULT_CONCURRENCY,
+          }),
+        )
+      ).length,
   );
   return { source: name, facts, stage, mode, tasks };
 };

@@ -25,7 +25,7 @@ export interface ExecuteOptions {
   readonly report: Report;
   readonly signal: AbortSignal;
   /** The rest is for tests of faults, which give functions little time, wait less, and stand between the machines and the functions. */
-  readonly limits?: Pick<PoolOptions, 'timeoutOf' | 'budgetOf'>;
+  readonly limits?: Pick<PoolOptions, 'timeoutOf' | 'handBackAfter'>;
   readonly clock?: Clock;
   readonly onPool?: (pool: Pool) => Pick<Pool, 'invoke'>;
 }

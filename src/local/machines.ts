@@ -53,13 +53,21 @@ export const openMachines = (options: MachinesOptions): Machines => {
       runMachine(await definitionOf(machine), input, world, { id: arn, name, startTime: new Date(startDate).toISOString(), signal }),
     );
     const stopDate = clock.now();
-    await writeLog(control, arn, lines);
-    await endExecution(control, arn, {
-      status: outcome.status === 'TIMED_OUT' ? 'FAILED' : outcome.status,
-      endedAt: new Date(stopDate).toISOString(),
-      output: outcome.status === 'SUCCEEDED' ? outcome.output : { error: outcome.error, cause: outcome.cause },
-    });
+    await writeDown(arn, outcome, stopDate, lines);
     return { execution: arn, outcome, executionArn: arn, name, startDate, stopDate, ...outcome };
+  };
+
+  /** How it ended counts, also where that cannot be written. */
+  const writeDown = async (arn: string, outcome: Ended['outcome'], stopDate: number, lines: readonly LogLine[]): Promise<void> => {
+    const output = outcome.status === 'SUCCEEDED' ? outcome.output : { error: outcome.error, cause: outcome.cause };
+    const status = outcome.status === 'TIMED_OUT' ? 'FAILED' : outcome.status;
+    try {
+      await endExecution(control, arn, { status, endedAt: new Date(stopDate).toISOString(), output });
+      await writeLog(control, arn, lines);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      report({ type: 'warning', message: `the end of execution ${arn} could not be written down: ${why}` });
+    }
   };
 
   const worldOf = (machine: MachineName, arn: string, lines: LogLine[], startNested: typeof start): World => ({

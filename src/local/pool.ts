@@ -42,8 +42,8 @@ export interface PoolOptions {
   readonly report: Report;
   /** Milliseconds that a function may take, by step; FUNCTION_TIMEOUT_MS where it says nothing. */
   readonly timeoutOf?: ByStep;
-  /** Milliseconds that a function is told it has; its timeout where it says nothing. For tests that force every continuation. */
-  readonly budgetOf?: ByStep;
+  /** Milliseconds after which a function hands back what can be done later. For tests that force every continuation. */
+  readonly handBackAfter?: ByStep;
 }
 
 export type ByStep = (step: string) => number | undefined;
@@ -56,7 +56,7 @@ interface Worker {
   doomed: boolean;
 }
 
-export const openPool = async ({ environment, report, timeoutOf, budgetOf }: PoolOptions): Promise<Pool> => {
+export const openPool = async ({ environment, report, timeoutOf, handBackAfter }: PoolOptions): Promise<Pool> => {
   const temporary = await mkdtemp(join(tmpdir(), 'lifeboat-'));
   const workers = new Set<Worker>();
   const idle: Worker[] = [];
@@ -112,8 +112,8 @@ export const openPool = async ({ environment, report, timeoutOf, budgetOf }: Poo
       worker.step = step;
       const timeoutMs = timeoutOf?.(step) ?? FUNCTION_TIMEOUT_MS;
       try {
-        const invocation: Invocation = { type: 'invoke', id: randomUUID(), step, payload, timeoutMs: budgetOf?.(step) ?? timeoutMs };
-        return await ask(worker, invocation, timeoutMs, report);
+        const handBackAfterMs = handBackAfter?.(step);
+        return await ask(worker, { type: 'invoke', id: randomUUID(), step, payload, timeoutMs, handBackAfterMs }, report);
       } finally {
         giveBack(worker);
       }
@@ -157,17 +157,17 @@ interface Invocation {
   readonly id: string;
   readonly step: string;
   readonly payload: Json;
-  /** Milliseconds that the function has. */
   readonly timeoutMs: number;
+  readonly handBackAfterMs: number | undefined;
 }
 
-const ask = (worker: Worker, invocation: Invocation, timeoutMs: number, report: Report): Promise<Json> =>
+const ask = (worker: Worker, invocation: Invocation, report: Report): Promise<Json> =>
   new Promise((resolve, reject) => {
     const { child } = worker;
     const late = setTimeout(() => {
       doom(worker);
-      settle(() => reject(functionTimedOut(timeoutMs / 1000)));
-    }, timeoutMs);
+      settle(() => reject(functionTimedOut(invocation.timeoutMs / 1000)));
+    }, invocation.timeoutMs);
     const settle = (how: () => void): void => {
       clearTimeout(late);
       child.off('message', onMessage);

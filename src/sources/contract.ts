@@ -33,6 +33,8 @@ export interface SourceKind<Address> {
   target(address: Address, services: Services): Target;
   /** The address of a throw-away target called `name` beside `address`. Pure: nothing is made, `prepare` does that. */
   scratch(address: Address, name: string): Address;
+  /** Where drills restore to when nothing is configured: on this machine, without a server. Absent where there is no such place. */
+  readonly ownScratch?: Address;
   /** How a file of this kind's artifact is known, for `verify <file>`; absent where the vendor's own tool must say. */
   readonly artifact?: ArtifactFormat;
   /** Proves what a backup names in the pool, without the product: `verify` asks after it has read the segments. */

@@ -21,9 +21,8 @@ import type { Engine, Login } from './rds/engine.ts';
 
 const postgresAt = ({ password, ...login }: Login): PostgresAddress => PostgresAddressSchema.parse({ ...login, inlinePassword: password });
 
-/** Aurora is no instance with snapshots of its own: its clusters have them. */
 const postgres: Engine = {
-  names: ['postgres'],
+  names: ['postgres', 'aurora-postgresql'],
   product: 'PostgreSQL',
   inspect: (login, services) => withConnection(postgresAt(login), services, inspectDatabase),
   dump: (login, services) => dumpStage(postgresAt(login), services),
@@ -36,8 +35,8 @@ const postgres: Engine = {
 
 const mysqlAt = ({ password, ...login }: Login): MysqlAddress => MysqlAddressSchema.parse({ ...login, inlinePassword: password });
 
-const mysql = (name: string, product: string): Engine => ({
-  names: [name],
+const mysql = (names: readonly string[], product: string): Engine => ({
+  names,
   product,
   inspect: (login, services) => withMysql(mysqlAt(login), services, inspectMysql),
   dump: (login, services) => quiescedDump(mysqlAt(login), services),
@@ -49,4 +48,4 @@ const mysql = (name: string, product: string): Engine => ({
   tamper: (login, services, manifest, seed, budget) => damageMysql(mysqlAt(login), services, manifest, seed, budget),
 });
 
-export const engines: readonly Engine[] = [postgres, mysql('mysql', 'MySQL'), mysql('mariadb', 'MariaDB')];
+export const engines: readonly Engine[] = [postgres, mysql(['mysql', 'aurora-mysql'], 'MySQL'), mysql(['mariadb'], 'MariaDB')];

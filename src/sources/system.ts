@@ -23,6 +23,8 @@ export interface AnyKind {
   readonly schemes: readonly string[];
   readonly addressSchema: z.ZodType;
   readonly artifact: SourceKind<unknown>['artifact'];
+  /** Where drills restore to when nothing is configured. */
+  readonly ownScratch: System | undefined;
   readonly verifyPool: SourceKind<unknown>['verifyPool'];
   /** Fails with ConfigInvalid, whose message names `path` and the field. */
   system(address: unknown, path: string): System;
@@ -48,6 +50,7 @@ export const anyKind = <Address>(kind: SourceKind<Address>): AnyKind => ({
   schemes: kind.schemes,
   addressSchema: strict(kind.address),
   artifact: kind.artifact,
+  ownScratch: kind.ownScratch === undefined ? undefined : bind(kind, kind.ownScratch),
   verifyPool: kind.verifyPool,
   system: (address, path) => {
     const checked = strict(kind.address).safeParse(address);

@@ -19,14 +19,11 @@ export const syncFolder = async (path: string): Promise<void> => {
   }
 };
 
-/** Makes the root, with its parents, where it is missing. */
+/** Makes the root, with its parents, where it is missing. One by one: asked for all, Node says ENOENT where one may not be made. */
 export const makeRoot = async (root: string): Promise<void> => {
-  const first = await mkdir(root, { recursive: true, mode: FOLDER_MODE });
-  if (first === undefined) return;
-  for (let path = dirname(root); path.length >= dirname(first).length; path = dirname(path)) {
-    await syncFolder(path);
-    if (path === dirname(path)) return;
-  }
+  const missing: string[] = [];
+  for (let path = root; !(await isFolder(path)) && path !== dirname(path); path = dirname(path)) missing.unshift(path);
+  for (const path of missing) await makeFolder(dirname(path), path);
 };
 
 /**
@@ -47,7 +44,7 @@ export const folderOf = async (root: string, key: string, make: boolean): Promis
   return path;
 };
 
-const makeFolder = async (parent: string, path: string): Promise<void> => {
+export const makeFolder = async (parent: string, path: string): Promise<void> => {
   try {
     await mkdir(path, { mode: FOLDER_MODE });
   } catch (error) {

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, lstat, mkdir, open, opendir, rm } from 'node:fs/promises';
+import { type FileHandle, lstat, open, opendir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LifeboatError } from '../errors.ts';
 import { bodyChanged } from './body.ts';
 import { systemCode } from './file-errors.ts';
-import { kindOf } from './file-folders.ts';
+import { kindOf, makeFolder } from './file-folders.ts';
 import { TEMPORARY_FOLDER } from './keys.ts';
 import type { Body } from './store.ts';
 
@@ -14,8 +14,6 @@ const TEMPORARY_STALE_MS = 60 * 60 * 1000;
 /** Write-once objects are read-only; a mode with the owner's write bit marks what `replace` wrote. */
 export const CREATED_MODE = 0o440;
 export const REPLACED_MODE = 0o640;
-
-const FOLDER_MODE = 0o750;
 
 /** Written at once, between two looks at the signal. */
 const WRITE_BYTES = 8 * 1024 * 1024;
@@ -27,7 +25,7 @@ export const lockPath = (root: string): string => join(root, TEMPORARY_FOLDER, '
 /** Makes the folder for what is not stored yet; it is on the store's own file system, or link() would refuse. */
 export const makeTemporaryFolder = async (root: string): Promise<void> => {
   const path = join(root, TEMPORARY_FOLDER);
-  await mkdir(path, { recursive: true, mode: FOLDER_MODE });
+  await makeFolder(root, path);
   if ((await kindOf(path)) !== 'folder') throw new LifeboatError('StoreKeyInvalid', `${path} is no folder`);
 };
 

@@ -9,6 +9,7 @@ import {
 import { deedOf, fullKey, type Place, sent } from './s3-client.ts';
 import { headObject } from './s3-create.ts';
 import { isConflict, isPreconditionFailed, s3Error, unavailable } from './s3-errors.ts';
+import { quickCopy } from './s3-quick-copy.ts';
 import type { Created, StoredObject } from './store.ts';
 
 const PARTS_AT_ONCE = 4;
@@ -20,8 +21,12 @@ const PARTS_AT_ONCE = 4;
 export const copyObject = async (place: Place, key: string, from: StoredObject, signal?: AbortSignal): Promise<Created> => {
   const options = signal === undefined ? {} : { abortSignal: signal };
   const source = [from.store.bucket, ...(from.store.prefix + from.key).split('/')].map(encodeURIComponent).join('/');
-  const deed = { ...deedOf(place, 'CopyObject', key), key: `${fullKey(place, key)} from s3://${from.store.bucket}/${from.store.prefix}${from.key}` };
+  const deed = {
+    ...deedOf(place, 'CopyObject', key),
+    key: `${fullKey(place, key)} from s3://${from.store.bucket}/${from.store.prefix}${from.key}`,
+  };
   if (from.bytes > place.tuning.copyBytes) return copyInParts(place, key, { ...from, source }, signal);
+  if (from.etag === '' && (await quickCopy(place, fullKey(place, key), source, signal))) return { created: true };
   try {
     const done = await place.client.send(
       new CopyObjectCommand({

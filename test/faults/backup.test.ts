@@ -1,6 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { ownServer, query } from '../support/postgres.ts';
 import { backupsIn, before, exitOf, failureOf, leaseOf, run, SOURCE, voyage } from './support.ts';
+
+// Other work on the machine may slow all of this down.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 describe('a backup of a real PostgreSQL', () => {
   it('is made', async () => {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { drillKey, restoreKey } from '../../src/backup/control-keys.ts';
 import { readJson } from '../../src/backup/objects.ts';
@@ -32,12 +32,15 @@ const scratchUrl = async ({ payload }: Around): Promise<string> => {
   return redacted;
 };
 
+// Other work on the machine may slow all of this down.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
 describe('a drill', () => {
   it('passes, however little time its functions have', async () => {
     const tasks = new Set(['load-task', 'audit-task', 'discard-scratch']);
     const calls = new Map<string, number>();
     const { output } = await run(at, 'drill', {}, {
-      limits: { budgetOf: (step) => (tasks.has(step) ? 1 : undefined) },
+      limits: { handBackAfter: (step) => (tasks.has(step) ? 0 : undefined) },
       around: ({ step, call }) => {
         calls.set(step, (calls.get(step) ?? 0) + 1);
         return call();

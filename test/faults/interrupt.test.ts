@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { sourcePrefix } from '../../src/backup/layout.ts';
 import { listExecutions } from '../../src/environment/executions.ts';
 import { backupsIn, leaseOf, SOURCE, type Voyage, voyage } from './support.ts';
@@ -65,6 +65,9 @@ const planned = async ({ control }: Voyage): Promise<boolean> => {
     if (key.endsWith('/plans/dump/plan.jsonl')) return true;
   return false;
 };
+
+// Other work on the machine may slow all of this down.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 describe('an interrupted backup: Ctrl-C', () => {
   it('in the middle of a dump ends everything, gives the lease back, and the next backup works', async () => {

@@ -2,7 +2,7 @@ import { cp, mkdtemp, readFile, rename, rm, truncate, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { latest } from '../../src/backup/catalog.ts';
 import { freshDatabase, query } from '../support/postgres.ts';
 import { exitOf, failureOf, run, segmentFiles, SOURCE, type Voyage, voyage } from './support.ts';
@@ -73,6 +73,9 @@ const damages: Readonly<Record<string, (at: Voyage) => Promise<void>>> = {
     await cp(two, one);
   },
 };
+
+// Other work on the machine may slow all of this down.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 describe('a restore of a backup with a segment that', () => {
   it.each(Object.entries(damages))('%s fails by name, and leaves a target that says so', async (_, damage) => {

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { query } from '../support/postgres.ts';
 import { smallDisk, whyNoDisk } from '../support/small-disk.ts';
 import { backupsIn, before, exitOf, failureOf, leaseOf, run, voyage } from './support.ts';
@@ -15,6 +15,9 @@ const diskFor = async (size: string) => {
 const FILL = `CREATE TABLE noise (id int PRIMARY KEY, text text);
 INSERT INTO noise SELECT n, md5(n::text) || md5((n * 7)::text) FROM generate_series(1, 400) n;`;
 const GROW = `INSERT INTO noise SELECT n, md5(n::text) || md5((n * 7)::text) || md5((n * 11)::text) FROM generate_series(401, 40000) n;`;
+
+// Other work on the machine may slow all of this down.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 describe(`a store on a disk of its own${whyNoDisk === undefined ? '' : ` (skipped: ${whyNoDisk})`}`, () => {
   it.skipIf(whyNoDisk !== undefined)('that is full in the middle of a dump fails it by name, and keeps what is there', async () => {
@@ -42,13 +45,12 @@ describe(`a store on a disk of its own${whyNoDisk === undefined ? '' : ` (skippe
     expect(early.code).toBe('StoreDenied');
     expect(early.message).toContain(disk.folder);
     await disk.remount('rw');
+    await run(at, 'backup');
     const late = await failureOf(run(at, 'backup', {}, { around: before('dump-task', () => disk.remount('ro')) }));
     expect(late.code).toBe('StoreDenied');
     expect(late.message).toContain(disk.folder);
     expect(late.hint).not.toBe('');
-    expect(await backupsIn(at)).toBe(0);
-    await disk.remount('rw');
-    await run(at, 'backup');
+    expect(at.progress).toContainEqual({ type: 'warning', message: expect.stringContaining('could not be written down') });
     expect(await backupsIn(at)).toBe(1);
   });
 });

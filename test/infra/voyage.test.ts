@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { STEPS, WATCH } from '../../infra/steps.ts';
+import { NOTIFY, STEPS, WATCH } from '../../infra/steps.ts';
 import { listBackups } from '../../src/backup/catalog.ts';
+import type { NestedExecution } from '../../src/local/asl/world.ts';
 import { type Everything, leaveScratch, leaveWreckage, SECRETS, SOURCE, startEverything } from './cloud/everything.ts';
 import { interfaceNeeds, type Need, needsOf } from './cloud/needs.ts';
 import { decide } from './cloud/simulate.ts';
 import { ACCOUNT, REGION } from './cloud/template.ts';
-import { resourcesOf, synthesized } from './support.ts';
+import { resourcesOf, sourceStack, synthesized } from './support.ts';
 
 const STORE = 'arn:aws:s3:::acme-lifeboat-store/prod';
 const CONTROL = 'arn:aws:s3:::acme-lifeboat-control/prod';
@@ -20,6 +21,12 @@ beforeAll(async () => {
 
 afterAll(() => all?.stop());
 
+/** The output of an execution; one that failed says why. */
+const outputOf = (ended: NestedExecution): unknown => {
+  if (ended.status !== 'SUCCEEDED') throw new Error(`${ended.status} ${ended.error}: ${ended.cause}`);
+  return ended.output;
+};
+
 const entries = () => Array.fromAsync(listBackups(all.store, SOURCE));
 
 describe('the deployed bundles and machines, without AWS', () => {
@@ -31,12 +38,12 @@ describe('the deployed bundles and machines, without AWS', () => {
   }, 120_000);
 
   it('drill it when they are started with {}', async () => {
-    expect(await all.start('drill', {})).toMatchObject({ status: 'SUCCEEDED' });
+    outputOf(await all.start('drill', {}));
     expect((await entries())[0]?.proof.state).toBe('PASSED');
   }, 120_000);
 
   it('restore it to where the environment says when they are started with {}', async () => {
-    expect(await all.start('restore', {})).toMatchObject({ status: 'SUCCEEDED' });
+    outputOf(await all.start('restore', {}));
     expect(await all.start('restore', {})).toMatchObject({ status: 'FAILED', error: 'TargetNotEmpty' });
   }, 120_000);
 
@@ -83,9 +90,16 @@ describe('the deployed bundles and machines, without AWS', () => {
     });
   });
 
+  it('tell a webhook, and name no URL when it refuses', async () => {
+    const detail = { status: 'FAILED', executionArn: 'arn:aws:states:x', stateMachineArn: all.machineArn('backup') };
+    const told = all.functions.invoke(NOTIFY, { 'detail-type': 'Step Functions Execution Status Change', detail });
+    await expect(told).rejects.toMatchObject({ name: 'ConnectionLost', message: expect.stringMatching(/slack-AbCdEf answered 400/) });
+  });
+
   it('print no secret', () => {
     const printed = [...all.functions.printed.values()].join('');
     expect(printed).not.toContain(all.password);
+    expect(printed).not.toContain('t0ken');
     expect(printed.length).toBeGreaterThan(100);
   });
 });
@@ -95,11 +109,12 @@ describe('the roles', () => {
 
   it('are judged by what every step really does', () => {
     const callers = new Set([...recorded()].filter(({ action }) => /^(s3|secretsmanager):/.test(action)).map(({ by }) => by));
-    expect([...Object.keys(STEPS), WATCH].filter((step) => !callers.has(step))).toEqual([]);
+    expect([...Object.keys(STEPS), WATCH, NOTIFY].filter((step) => !callers.has(step))).toEqual([]);
   });
 
   it('allow everything that was done, and what it implies', async () => {
-    const inVpc = resourcesOf(synthesized().template(synthesized().sources[0] ?? synthesized().service), 'AWS::Lambda::Function')
+    const whole = synthesized();
+    const inVpc = resourcesOf(whole.template(sourceStack(whole, SOURCE)), 'AWS::Lambda::Function')
       .filter(({ Properties }) => Properties['VpcConfig'] !== undefined)
       .map(({ Properties }) => String(Properties['Handler']).replace('.handler', ''));
     const needs = [...recorded(), ...interfaceNeeds(inVpc)];
@@ -112,7 +127,7 @@ describe('the roles', () => {
     expect(needs.length).toBeGreaterThan(200);
   }, 60_000);
 
-  const steps = [...Object.keys(STEPS), WATCH];
+  const steps = [...Object.keys(STEPS), WATCH, NOTIFY];
   const once = { 's3:ObjectCreationOperation': 'true', 's3:if-none-match': '*' };
   const need = (by: string, action: string, resource: string, context: Need['context'] = {}): Need => ({ by, action, resource, context });
   const expectDenied = async (needs: readonly Need[]): Promise<void> => {
@@ -171,7 +186,7 @@ describe('the roles', () => {
 
   it('give another source nothing: no secret, no backup, no lease', async () => {
     const other = `arn:aws:secretsmanager:${REGION}:${ACCOUNT}:secret:lifeboat/other-AbCdEf`;
-    const own = steps.filter((step) => step !== WATCH);
+    const own = steps.filter((step) => step !== WATCH && step !== NOTIFY);
     await expectDenied([
       ...steps.map((step) => need(step, 'secretsmanager:GetSecretValue', other)),
       ...own.map((step) => need(step, 's3:GetObject', `${STORE}/other/backups/b/manifest.json`)),

@@ -1,6 +1,8 @@
+import { createHash, createHmac } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { SignatureV4 } from '@smithy/signature-v4';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { objectsBelow } from '../../src/backup/pool.ts';
 import { fileStore } from '../../src/stores/file.ts';
@@ -8,6 +10,27 @@ import { memoryStore } from '../../src/stores/memory.ts';
 import { s3Store } from '../../src/stores/s3.ts';
 import type { Store } from '../../src/stores/store.ts';
 import { type S3Server, startS3Server } from '../support/s3-server.ts';
+
+/** Node's own, in the form that the SDK's signer takes. */
+class Sha256 {
+  readonly #secret: Buffer | undefined;
+  readonly #chunks: Buffer[] = [];
+  constructor(secret?: unknown) {
+    this.#secret = secret === undefined ? undefined : bytesOf(secret);
+  }
+  update(data: unknown): void {
+    this.#chunks.push(bytesOf(data));
+  }
+  async digest(): Promise<Uint8Array> {
+    const data = Buffer.concat(this.#chunks);
+    return this.#secret === undefined ? createHash('sha256').update(data).digest() : createHmac('sha256', this.#secret).update(data).digest();
+  }
+  reset(): void {
+    this.#chunks.length = 0;
+  }
+}
+const bytesOf = (data: unknown): Buffer => (typeof data === 'string' ? Buffer.from(data) : data instanceof Uint8Array ? Buffer.from(data) : Buffer.alloc(0));
+const amzDate = (text: string): Date => new Date(text.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z'));
 
 const never = new AbortController().signal;
 const PART = 5 * 1024 * 1024;
@@ -27,7 +50,8 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const s3 = (bucket: string, prefix = '', tuning = {}): Store => s3Store(bucket, prefix, { endpoint: server.endpoint, region: 'us-east-1' }, tuning);
+const s3 = (bucket: string, prefix = '', tuning = {}): Store =>
+  s3Store(bucket, prefix, { endpoint: server.endpoint, region: 'us-east-1' }, tuning);
 
 const textOf = async (store: Store, key: string): Promise<string> => {
   const chunks: Uint8Array[] = [];
@@ -47,6 +71,38 @@ describe('a copy between two buckets of one server', () => {
     expect(await copy(s3('to'), from, key, 5)).toBe(true);
     expect(server.seen.map(({ operation }) => operation)).toEqual(['CopyObject']);
     expect(await textOf(s3('to'), `pool/${key}`)).toBe('hello');
+  });
+
+  it('is signed as the SDK would sign it', async () => {
+    await s3('from').create("it's (a) *key*!.txt", Buffer.from('hello'));
+    server.seen.length = 0;
+    expect(await copy(s3('to'), s3('from'), "it's (a) *key*!.txt", 5)).toBe(true);
+    const [request] = server.seen;
+    if (request === undefined) throw new Error('nothing arrived');
+    expect(server.seen).toHaveLength(1);
+    const { authorization = '', ...headers } = request.headers;
+    const names = /SignedHeaders=([^,]+)/.exec(authorization)?.[1]?.split(';') ?? [];
+    const signer = new SignatureV4({
+      service: 's3',
+      region: 'us-east-1',
+      credentials: { accessKeyId: process.env['AWS_ACCESS_KEY_ID'] ?? '', secretAccessKey: process.env['AWS_SECRET_ACCESS_KEY'] ?? '' },
+      sha256: Sha256,
+      uriEscapePath: false,
+      applyChecksum: false,
+    });
+    const path = `/to/pool/${encodeURIComponent("it's (a) *key*!.txt").replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)}`;
+    const expected = await signer.sign(
+      {
+        method: 'PUT',
+        protocol: 'http:',
+        hostname: '127.0.0.1',
+        path,
+        headers: Object.fromEntries(names.map((name) => [name, String(headers[name])])),
+      },
+      { signingDate: amzDate(String(headers['x-amz-date'])) },
+    );
+    expect(names.length).toBeGreaterThan(5);
+    expect(authorization).toBe(expected.headers['authorization']);
   });
 
   it('leaves what is there', async () => {

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { checkTable, commitId } from '../../src/sources/lakefs/sst/ident.ts';
 import { type CommitRecord, decodeCommit, decodeEntry, decodeRef } from '../../src/sources/lakefs/sst/records.ts';
 import { openTable, splitValue } from '../../src/sources/lakefs/sst/table.ts';
-import { type Entity, encodeCommit, encodeEntry, encodeRange, encodeRef, valueOf, writeMetaRange, writeTable } from './lakefs-table.ts';
+import { type Entity, encodeCommit, encodeEntry, encodeRange, encodeRef, rowValue, writeMetaRange, writeTable } from './lakefs-table.ts';
 
 /** A repository of the fake lakeFS: what the real one keeps in its database, over metadata files that are real. */
 
@@ -89,7 +89,15 @@ export const readFile = ({ folder }: Repository, key: string): Buffer => {
 export const upload = (repository: Repository, bytes: Buffer, contentType = 'text/plain'): Entry => {
   const address = `data/${repository.uid}/${randomBytes(10).toString('hex')}`;
   writeFile(repository, address, bytes);
-  return { address, size: bytes.length, etag: createHash('md5').update(bytes).digest('hex'), mtime: 1_795_225_248, metadata: {}, contentType, full: false };
+  return {
+    address,
+    size: bytes.length,
+    etag: createHash('md5').update(bytes).digest('hex'),
+    mtime: 1_795_225_248,
+    metadata: {},
+    contentType,
+    full: false,
+  };
 };
 
 export const branchOf = (repository: Repository, name: string): Branch => {
@@ -118,16 +126,22 @@ export const listing = (repository: Repository, metaRange: string): Map<string, 
 const recordsOf = (repository: Repository, metaRange: string): Entity[] => {
   if (metaRange === '') return [];
   const ranges: string[] = [];
-  checkTable(openTable(readFile(repository, `_lakefs/${metaRange}`)), metaRange, (_key, value) => ranges.push(splitValue(value).identity.toString('latin1')));
+  checkTable(openTable(readFile(repository, `_lakefs/${metaRange}`)), metaRange, (_key, value) =>
+    ranges.push(splitValue(value).identity.toString('latin1')),
+  );
   return ranges.flatMap((range) => {
     const rows: Entity[] = [];
-    checkTable(openTable(readFile(repository, `_lakefs/${range}`)), range, (key, value) => rows.push({ key: key.toString('utf8'), data: Buffer.from(splitValue(value).data) }));
+    checkTable(openTable(readFile(repository, `_lakefs/${range}`)), range, (key, value) =>
+      rows.push({ key: key.toString('utf8'), data: Buffer.from(splitValue(value).data) }),
+    );
     return rows;
   });
 };
 
 const writeListing = (repository: Repository, entries: ReadonlyMap<string, Entry>): string => {
-  const rows = [...entries].map(([path, entry]) => ({ key: Buffer.from(path), value: valueOf(encodeEntry(entry)) })).sort((a, b) => Buffer.compare(a.key, b.key));
+  const rows = [...entries]
+    .map(([path, entry]) => ({ key: Buffer.from(path), value: rowValue(encodeEntry(entry)) }))
+    .sort((a, b) => Buffer.compare(a.key, b.key));
   const named = [];
   for (let from = 0; from < rows.length; from += RANGE_ROWS) {
     const part = rows.slice(from, from + RANGE_ROWS);
@@ -135,7 +149,13 @@ const writeListing = (repository: Repository, entries: ReadonlyMap<string, Entry
     writeFile(repository, `_lakefs/${id}`, file);
     const [first, last] = [part[0], part.at(-1)];
     if (first === undefined || last === undefined) continue;
-    named.push({ key: last.key, value: valueOf(encodeRange({ minKey: first.key, maxKey: last.key, estimatedSize: file.length, count: part.length }), Buffer.from(id)) });
+    named.push({
+      key: last.key,
+      value: rowValue(
+        encodeRange({ minKey: first.key, maxKey: last.key, estimatedSize: file.length, count: part.length }),
+        Buffer.from(id),
+      ),
+    });
   }
   const { id, file } = writeTable(named, { ...OWN, type: 'metaranges' });
   writeFile(repository, `_lakefs/${id}`, file);
@@ -143,11 +163,18 @@ const writeListing = (repository: Repository, entries: ReadonlyMap<string, Entry
 };
 
 /** Commits a branch with what is staged on it, or with nothing. */
-export const commit = (repository: Repository, name: string, message: string, metadata: Record<string, string> = {}, merged?: string): CommitRecord => {
+export const commit = (
+  repository: Repository,
+  name: string,
+  message: string,
+  metadata: Record<string, string> = {},
+  merged?: string,
+): CommitRecord => {
   const branch = repository.branches.get(name) ?? { commit: '', hidden: false, staged: new Map() };
   const parent = repository.commits.get(branch.commit);
   const entries = parent === undefined ? new Map<string, Entry>() : listing(repository, parent.metaRangeId);
-  if (merged !== undefined) for (const [path, entry] of listing(repository, commitOf(repository, merged).metaRangeId)) entries.set(path, entry);
+  if (merged !== undefined)
+    for (const [path, entry] of listing(repository, commitOf(repository, merged).metaRangeId)) entries.set(path, entry);
   for (const [path, entry] of branch.staged) entry === null ? entries.delete(path) : entries.set(path, entry);
   const fields = {
     committer: 'admin',
@@ -179,10 +206,13 @@ export const dump = (repository: Repository, without: ReadonlySet<string> = new 
     for (const file of files) writeFile(repository, `_lakefs/${file.id}`, file.file);
     return id;
   };
-  const refs = (map: Iterable<readonly [string, string]>): Entity[] => [...map].map(([id, commit]) => ({ key: id, data: encodeRef({ id, commitId: commit }) }));
+  const refs = (map: Iterable<readonly [string, string]>): Entity[] =>
+    [...map].map(([id, commit]) => ({ key: id, data: encodeRef({ id, commitId: commit }) }));
   return {
     branches_meta_range_id: write(refs([...repository.branches].map(([name, { commit: id }]): [string, string] => [name, id]))),
-    commits_meta_range_id: write([...repository.commits.values()].filter(({ id }) => !without.has(id)).map((each) => ({ key: each.id, data: encodeCommit(each) }))),
+    commits_meta_range_id: write(
+      [...repository.commits.values()].filter(({ id }) => !without.has(id)).map((each) => ({ key: each.id, data: encodeCommit(each) })),
+    ),
     tags_meta_range_id: write(refs(repository.tags)),
   };
 };

@@ -1,7 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { branchOf, commit, commitOf, dump, type Entry, type Ids, listing, openRepository, readFile, Refused, type Repository, restore, upload } from './lakefs-repository.ts';
+import {
+  branchOf,
+  commit,
+  commitOf,
+  dump,
+  type Entry,
+  type Ids,
+  listing,
+  openRepository,
+  Refused,
+  type Repository,
+  readFile,
+  restore,
+  upload,
+} from './lakefs-repository.ts';
 
 /**
  * A server that answers as lakeFS 1.84 was recorded to (test/fixtures/lakefs), over a folder with real metadata files. What the real
@@ -87,7 +101,15 @@ export const startLakefsServer = async (root: string): Promise<LakefsServer> => 
     }
     const json = request.headers['content-type'] === 'application/json' && raw.length > 0;
     const body = json ? JSON.parse(raw.toString('utf8')) : {};
-    return route(line, { server, root, state, query: url.searchParams, body, raw, parts: path.split('/').slice(1).map(decodeURIComponent) });
+    return route(line, {
+      server,
+      root,
+      state,
+      query: url.searchParams,
+      body,
+      raw,
+      parts: path.split('/').slice(1).map(decodeURIComponent),
+    });
   };
 
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
@@ -138,7 +160,10 @@ const page = (call: Call, results: readonly { readonly id?: unknown; readonly pa
   const shown = rest.slice(0, amount);
   const more = rest.length > shown.length;
   const last = shown.at(-1);
-  return ok({ pagination: { has_more: more, max_per_page: 1000, next_offset: more && last !== undefined ? nameOf(last) : '', results: shown.length }, results: shown });
+  return ok({
+    pagination: { has_more: more, max_per_page: 1000, next_offset: more && last !== undefined ? nameOf(last) : '', results: shown.length },
+    results: shown,
+  });
 };
 
 const shown = ({ id, namespace, defaultBranch, readOnly }: Repository) => ({
@@ -237,7 +262,13 @@ const taskState: Route = ({ server, state, query, parts }) => {
   const task = state.tasks.get(query.get('task_id') ?? '');
   if (task === undefined || task.repository !== parts[1]) throw new Refused(404, 'not found');
   const { refs, error } = task;
-  return ok({ id: query.get('task_id'), done: !server.play.tasksHang, update_time: '2026-11-21T01:40:48Z', ...(error === undefined ? {} : { error }), ...(refs === undefined ? {} : { refs }) });
+  return ok({
+    id: query.get('task_id'),
+    done: !server.play.tasksHang,
+    update_time: '2026-11-21T01:40:48Z',
+    ...(error === undefined ? {} : { error }),
+    ...(refs === undefined ? {} : { refs }),
+  });
 };
 
 const writable = (repository: Repository, branch: string): void => {
@@ -278,7 +309,12 @@ const commitBranch: Route = (call) => {
   const name = call.parts[3] ?? '';
   if (branchOf(repository, name).staged.size === 0) throw new Refused(400, 'commit: no changes');
   if (repository.protection.some(({ pattern }) => pattern === name)) throw new Refused(403, 'cannot commit to protected branch');
-  const made = commit(repository, name, text(call.body['message']), Object.fromEntries(Object.entries(call.body['metadata'] ?? {}).map(([key, value]) => [key, String(value)])));
+  const made = commit(
+    repository,
+    name,
+    text(call.body['message']),
+    Object.fromEntries(Object.entries(call.body['metadata'] ?? {}).map(([key, value]) => [key, String(value)])),
+  );
   return ok({ id: made.id, meta_range_id: made.metaRangeId, parents: made.parents }, 201);
 };
 
@@ -318,11 +354,17 @@ const ROUTES: readonly (readonly [RegExp, Route])[] = [
     new RegExp(`^GET ${R}/branches$`),
     (call) => {
       const all = [...repositoryOf(call).branches].filter(([, { hidden }]) => !hidden || call.query.get('show_hidden') === 'true');
-      return page(call, all.map(([id, { commit: head }]) => ({ id, commit_id: head })));
+      return page(
+        call,
+        all.map(([id, { commit: head }]) => ({ id, commit_id: head })),
+      );
     },
   ],
   [new RegExp(`^POST ${R}/branches$`), createBranch],
-  [new RegExp(`^GET ${R}/branches/[^/]+$`), (call) => ok({ id: call.parts[3], commit_id: branchOf(repositoryOf(call), call.parts[3] ?? '').commit })],
+  [
+    new RegExp(`^GET ${R}/branches/[^/]+$`),
+    (call) => ok({ id: call.parts[3], commit_id: branchOf(repositoryOf(call), call.parts[3] ?? '').commit }),
+  ],
   [
     new RegExp(`^DELETE ${R}/branches/[^/]+$`),
     (call) => {
@@ -352,10 +394,30 @@ const ROUTES: readonly (readonly [RegExp, Route])[] = [
       return { status: 204 };
     },
   ],
-  [new RegExp(`^GET ${R}/tags$`), (call) => page(call, [...repositoryOf(call).tags].map(([id, commit_id]) => ({ id, commit_id })))],
-  [new RegExp(`^GET ${R}/refs/[^/]+/objects/stat$`), (call) => ok(statOf(repositoryOf(call), call.query.get('path') ?? '', entryOf(repositoryOf(call), call)))],
-  [new RegExp(`^GET ${R}/refs/[^/]+/objects/ls$`), (call) => page(call, [...contentOf(repositoryOf(call), call.parts[3] ?? '')].map(([path, entry]) => statOf(repositoryOf(call), path, entry)))],
-  [new RegExp(`^GET ${R}/refs/[^/]+/objects$`), (call) => ({ status: 200, bytes: readFile(repositoryOf(call), entryOf(repositoryOf(call), call).address) })],
+  [
+    new RegExp(`^GET ${R}/tags$`),
+    (call) =>
+      page(
+        call,
+        [...repositoryOf(call).tags].map(([id, commit_id]) => ({ id, commit_id })),
+      ),
+  ],
+  [
+    new RegExp(`^GET ${R}/refs/[^/]+/objects/stat$`),
+    (call) => ok(statOf(repositoryOf(call), call.query.get('path') ?? '', entryOf(repositoryOf(call), call))),
+  ],
+  [
+    new RegExp(`^GET ${R}/refs/[^/]+/objects/ls$`),
+    (call) =>
+      page(
+        call,
+        [...contentOf(repositoryOf(call), call.parts[3] ?? '')].map(([path, entry]) => statOf(repositoryOf(call), path, entry)),
+      ),
+  ],
+  [
+    new RegExp(`^GET ${R}/refs/[^/]+/objects$`),
+    (call) => ({ status: 200, bytes: readFile(repositoryOf(call), entryOf(repositoryOf(call), call).address) }),
+  ],
   [new RegExp(`^PUT ${R}/refs/dump$`), (call) => ok(dump(repositoryOf(call)), 201)],
   [new RegExp(`^POST ${R}/dump$`), startDump],
   [new RegExp(`^POST ${R}/restore$`), startRestore],

@@ -27,7 +27,11 @@ export const uvarint = (value: number): Buffer => {
 };
 
 /** Rows must be sorted by key. Uncompressed or, with `literal`, Snappy of literals alone. */
-export const writeTable = (rows: readonly Row[], own: Readonly<Record<string, string>>, options: { twoLevels?: boolean; snappy?: boolean } = {}): Written => {
+export const writeTable = (
+  rows: readonly Row[],
+  own: Readonly<Record<string, string>>,
+  options: { twoLevels?: boolean; snappy?: boolean } = {},
+): Written => {
   const parts: Buffer[] = [];
   let offset = 0;
   const addBlock = (raw: Buffer): Buffer => {
@@ -90,7 +94,7 @@ const block = (rows: readonly Row[]): Buffer => {
     before = Buffer.from(key);
   }
   const tail = Buffer.alloc(4 * restarts.length + 4);
-  restarts.forEach((restart, n) => tail.writeUInt32LE(restart, 4 * n));
+  for (const [n, restart] of restarts.entries()) tail.writeUInt32LE(restart, 4 * n);
   tail.writeUInt32LE(restarts.length, 4 * restarts.length);
   return Buffer.concat([...parts, tail]);
 };
@@ -116,7 +120,8 @@ const time = (number: number, seconds: number, nanos = 0): Buffer => field(numbe
 const map = (number: number, values: Readonly<Record<string, string>>): Buffer =>
   Buffer.concat(Object.entries(values).map(([key, value]) => field(number, 2, Buffer.concat([text(1, key), text(2, value)]))));
 
-export const encodeRef = (ref: { readonly id: string; readonly commitId: string }): Buffer => Buffer.concat([text(1, ref.id), text(2, ref.commitId)]);
+export const encodeRef = (ref: { readonly id: string; readonly commitId: string }): Buffer =>
+  Buffer.concat([text(1, ref.id), text(2, ref.commitId)]);
 
 export const encodeCommit = (commit: {
   readonly id: string;
@@ -161,13 +166,17 @@ export const encodeEntry = (entry: {
     text(7, entry.contentType ?? 'application/octet-stream'),
   ]);
 
-export const encodeRange = (range: { readonly minKey: Buffer; readonly maxKey: Buffer; readonly estimatedSize: number; readonly count: number }): Buffer =>
-  Buffer.concat([field(1, 2, range.minKey), field(2, 2, range.maxKey), int(3, range.estimatedSize), int(4, range.count)]);
+export const encodeRange = (range: {
+  readonly minKey: Buffer;
+  readonly maxKey: Buffer;
+  readonly estimatedSize: number;
+  readonly count: number;
+}): Buffer => Buffer.concat([field(1, 2, range.minKey), field(2, 2, range.maxKey), int(3, range.estimatedSize), int(4, range.count)]);
 
 const zigzag = (bytes: Buffer): Buffer => Buffer.concat([uvarint(bytes.length * 2), bytes]);
 
 /** The value of a row. The identity of a ref or an entry is a hash of its record. */
-export const valueOf = (data: Buffer, identity: Buffer = createHash('sha256').update(data).digest()): Buffer =>
+export const rowValue = (data: Buffer, identity: Buffer = createHash('sha256').update(data).digest()): Buffer =>
   Buffer.concat([zigzag(identity), zigzag(data)]);
 
 export interface Entity {
@@ -176,9 +185,12 @@ export interface Entity {
 }
 
 /** Writes one range of rows and the metarange that names it; none, and an empty metarange, where there are no rows. */
-export const writeMetaRange = (entities: readonly Entity[], own: Readonly<Record<string, string>>): { readonly id: string; readonly files: readonly Written[] } => {
+export const writeMetaRange = (
+  entities: readonly Entity[],
+  own: Readonly<Record<string, string>>,
+): { readonly id: string; readonly files: readonly Written[] } => {
   const rows = entities
-    .map(({ key, data }) => ({ key: Buffer.from(key), value: valueOf(data) }))
+    .map(({ key, data }) => ({ key: Buffer.from(key), value: rowValue(data) }))
     .sort((a, b) => Buffer.compare(a.key, b.key));
   const [first, last] = [rows[0], rows.at(-1)];
   const range = writeTable(rows, { ...own, type: 'ranges' });
@@ -188,7 +200,7 @@ export const writeMetaRange = (entities: readonly Entity[], own: Readonly<Record
       : [
           {
             key: last.key,
-            value: valueOf(
+            value: rowValue(
               encodeRange({ minKey: first.key, maxKey: last.key, estimatedSize: range.file.length, count: rows.length }),
               Buffer.from(range.id),
             ),

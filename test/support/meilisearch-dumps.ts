@@ -28,9 +28,15 @@ const tasksOf = (version: 4 | 5) => {
     { Processing: AT[1] },
     { [version === 4 ? 'Succeded' : 'Succeeded']: { result, timestamp: AT[2] } },
   ];
-  const failed = [{ Created: AT[0] }, { Processing: AT[1] }, { Failed: { error: { message: 'm', code: 'c', type: 'invalid_request', link: 'l' }, timestamp: AT[2] } }];
+  const failed = [
+    { Created: AT[0] },
+    { Processing: AT[1] },
+    { Failed: { error: { message: 'm', code: 'c', type: 'invalid_request', link: 'l' }, timestamp: AT[2] } },
+  ];
   return [
-    ...(version === 5 ? [{ id: 6, content: { Dump: { uid: '20221006-125340' } }, events: [{ Created: AT[1] }, { Processing: AT[2] }] }] : []),
+    ...(version === 5
+      ? [{ id: 6, content: { Dump: { uid: '20221006-125340' } }, events: [{ Created: AT[1] }, { Processing: AT[2] }] }]
+      : []),
     { id: 5, ...own, content: { DocumentAddition: { ...within, ...addition, content_uuid: FILE } }, events: [{ Created: AT[1] }] },
     {
       id: 4,
@@ -39,9 +45,24 @@ const tasksOf = (version: 4 | 5) => {
       events: ended({ DocumentDeletion: { deleted_documents: 0 } }),
     },
     { id: 3, ...own, content: { IndexCreation: { ...within, primary_key: 'id' } }, events: failed },
-    { id: 2, ...own, content: version === 4 ? { DocumentDeletion: 'Clear' } : { DocumentDeletion: { ...within, deletion: 'Clear' } }, events: ended({ ClearAll: { deleted_documents: 1 } }) },
-    { id: 1, ...own, content: { SettingsUpdate: { ...within, settings: { stopWords: ['the'] }, is_deletion: false, allow_index_creation: true } }, events: ended('Other') },
-    { id: 0, ...own, content: { DocumentAddition: { ...within, ...addition, content_uuid: 'gone' } }, events: ended({ DocumentAddition: { indexed_documents: 2 } }) },
+    {
+      id: 2,
+      ...own,
+      content: version === 4 ? { DocumentDeletion: 'Clear' } : { DocumentDeletion: { ...within, deletion: 'Clear' } },
+      events: ended({ ClearAll: { deleted_documents: 1 } }),
+    },
+    {
+      id: 1,
+      ...own,
+      content: { SettingsUpdate: { ...within, settings: { stopWords: ['the'] }, is_deletion: false, allow_index_creation: true } },
+      events: ended('Other'),
+    },
+    {
+      id: 0,
+      ...own,
+      content: { DocumentAddition: { ...within, ...addition, content_uuid: 'gone' } },
+      events: ended({ DocumentAddition: { indexed_documents: 2 } }),
+    },
   ];
 };
 
@@ -60,20 +81,80 @@ const later = (version: 4 | 5): Files => ({
 });
 
 const updates = (version: 2 | 3) => {
-  const meta = (of: object) => (version === 2 ? { meta: { type: 'DocumentsAddition', method: 'ReplaceDocuments', format: 'Json', primary_key: null, ...of } } : { meta: { DocumentAddition: { primary_key: null, method: 'ReplaceDocuments', content_uuid: FILE, ...of } } });
+  const meta = (of: object) =>
+    version === 2
+      ? { meta: { type: 'DocumentsAddition', method: 'ReplaceDocuments', format: 'Json', primary_key: null, ...of } }
+      : { meta: { DocumentAddition: { primary_key: null, method: 'ReplaceDocuments', content_uuid: FILE, ...of } } };
   const times = { enqueuedAt: AT[0], startedProcessingAt: AT[1] };
-  const failure = version === 2
-    ? { error: { message: 'missing primary key', errorCode: 'missing_primary_key', errorType: 'invalid_request_error', errorLink: 'l' }, failedAt: AT[1] }
-    : { msg: 'missing primary key', code: 'MissingPrimaryKey', failedAt: AT[1] };
+  const failure =
+    version === 2
+      ? {
+          error: { message: 'missing primary key', errorCode: 'missing_primary_key', errorType: 'invalid_request_error', errorLink: 'l' },
+          failedAt: AT[1],
+        }
+      : { msg: 'missing primary key', code: 'MissingPrimaryKey', failedAt: AT[1] };
   return [
-    { uuid: UUID, update: { status: 'processed', updateId: 0, ...meta({}), ...times, success: { DocumentsAddition: { nb_documents: 2 } }, processedAt: AT[1], ...(version === 2 ? { content: null } : {}) } },
+    {
+      uuid: UUID,
+      update: {
+        status: 'processed',
+        updateId: 0,
+        ...meta({}),
+        ...times,
+        success: { DocumentsAddition: { nb_documents: 2 } },
+        processedAt: AT[1],
+        ...(version === 2 ? { content: null } : {}),
+      },
+    },
     { uuid: UUID, update: { status: 'failed', updateId: 1, ...meta({}), ...times, ...failure } },
-    { uuid: UUID, update: { status: 'processed', updateId: 2, meta: version === 2 ? { type: 'Settings', rankingRules: ['asc(year)'] } : { Settings: { rankingRules: ['year:asc'] } }, ...times, success: 'Other', processedAt: AT[2] } },
-    { uuid: UUID, update: { status: 'processed', updateId: 3, meta: version === 2 ? { type: 'DeleteDocuments', ids: ['7'] } : { DeleteDocuments: ['7'] }, ...times, success: { DocumentDeletion: { deleted: 1 } }, processedAt: AT[2] } },
-    { uuid: UUID, update: { status: 'aborted', updateId: 4, meta: version === 2 ? { type: 'ClearDocuments' } : 'ClearDocuments', ...times, abortedAt: AT[2] } },
+    {
+      uuid: UUID,
+      update: {
+        status: 'processed',
+        updateId: 2,
+        meta: version === 2 ? { type: 'Settings', rankingRules: ['asc(year)'] } : { Settings: { rankingRules: ['year:asc'] } },
+        ...times,
+        success: 'Other',
+        processedAt: AT[2],
+      },
+    },
+    {
+      uuid: UUID,
+      update: {
+        status: 'processed',
+        updateId: 3,
+        meta: version === 2 ? { type: 'DeleteDocuments', ids: ['7'] } : { DeleteDocuments: ['7'] },
+        ...times,
+        success: { DocumentDeletion: { deleted: 1 } },
+        processedAt: AT[2],
+      },
+    },
+    {
+      uuid: UUID,
+      update: {
+        status: 'aborted',
+        updateId: 4,
+        meta: version === 2 ? { type: 'ClearDocuments' } : 'ClearDocuments',
+        ...times,
+        abortedAt: AT[2],
+      },
+    },
     { uuid: 'gone', update: { status: 'enqueued', updateId: 0, ...meta({}), enqueuedAt: AT[0] } },
-    { uuid: 'gone', update: { status: 'processed', updateId: 1, meta: version === 2 ? { type: 'ClearDocuments' } : 'ClearDocuments', ...times, success: 'Other', processedAt: AT[1] } },
-    { uuid: UUID, update: { status: 'enqueued', updateId: 5, ...meta({}), enqueuedAt: AT[1], ...(version === 2 ? { content: FILE } : {}) } },
+    {
+      uuid: 'gone',
+      update: {
+        status: 'processed',
+        updateId: 1,
+        meta: version === 2 ? { type: 'ClearDocuments' } : 'ClearDocuments',
+        ...times,
+        success: 'Other',
+        processedAt: AT[1],
+      },
+    },
+    {
+      uuid: UUID,
+      update: { status: 'enqueued', updateId: 5, ...meta({}), enqueuedAt: AT[1], ...(version === 2 ? { content: FILE } : {}) },
+    },
   ];
 };
 
@@ -82,20 +163,49 @@ const earlier = (version: 2 | 3): Files => {
   return {
     ...metadata(version, version === 2 ? '0.21.1' : '0.24.0'),
     'index_uuids/data.jsonl': lines([{ uuid: UUID, uid: 'films' }]),
-    [`${folder}/meta.json`]: JSON.stringify({ settings: version === 2 ? settings : { ...settings, rankingRules: ['words', 'year:asc'] }, primary_key: 'id' }),
+    [`${folder}/meta.json`]: JSON.stringify({
+      settings: version === 2 ? settings : { ...settings, rankingRules: ['words', 'year:asc'] },
+      primary_key: 'id',
+    }),
     [`${folder}/documents.jsonl`]: DOCUMENTS,
     'updates/data.jsonl': lines(updates(version)),
-    [version === 2 ? `updates/update_files/update_${FILE}` : `updates/updates_files/${FILE}`]: version === 2 ? `[\n  ${WAITING.join(',\n  ')}\n]` : WAITING.join('\n'),
+    [version === 2 ? `updates/update_files/update_${FILE}` : `updates/updates_files/${FILE}`]:
+      version === 2 ? `[\n  ${WAITING.join(',\n  ')}\n]` : WAITING.join('\n'),
   };
 };
 
 const first: Files = {
   ...metadata(1, '0.20.0', { indexes: [{ name: 'films', uid: 'films', createdAt: AT[0], updatedAt: AT[1], primaryKey: 'id' }] }),
-  'films/settings.json': JSON.stringify({ rankingRules: ['typo', 'wordsPosition', 'desc(year)'], attributesForFaceting: ['year'], stopWords: ['the'] }),
+  'films/settings.json': JSON.stringify({
+    rankingRules: ['typo', 'wordsPosition', 'desc(year)'],
+    attributesForFaceting: ['year'],
+    stopWords: ['the'],
+  }),
   'films/documents.jsonl': DOCUMENTS,
   'films/updates.jsonl': lines([
-    { status: 'processed', updateId: 0, type: { name: 'DocumentsAddition', number: 2 }, duration: 0.5, enqueuedAt: AT[0], processedAt: AT[1] },
-    { status: 'failed', updateId: 1, type: { name: 'Settings', settings: { ranking_rules: { Update: ['Typo', 'WordsPosition', { Asc: 'year' }] }, stop_words: 'Clear', synonyms: 'Nothing' } }, error: 'no', errorType: 'invalid_request_error', errorCode: 'invalid_facet', errorLink: 'l', duration: 0, enqueuedAt: AT[0], processedAt: AT[1] },
+    {
+      status: 'processed',
+      updateId: 0,
+      type: { name: 'DocumentsAddition', number: 2 },
+      duration: 0.5,
+      enqueuedAt: AT[0],
+      processedAt: AT[1],
+    },
+    {
+      status: 'failed',
+      updateId: 1,
+      type: {
+        name: 'Settings',
+        settings: { ranking_rules: { Update: ['Typo', 'WordsPosition', { Asc: 'year' }] }, stop_words: 'Clear', synonyms: 'Nothing' },
+      },
+      error: 'no',
+      errorType: 'invalid_request_error',
+      errorCode: 'invalid_facet',
+      errorLink: 'l',
+      duration: 0,
+      enqueuedAt: AT[0],
+      processedAt: AT[1],
+    },
     { status: 'processed', updateId: 2, type: { name: 'Customs' }, duration: 0, enqueuedAt: AT[0], processedAt: AT[1] },
     { status: 'enqueued', updateId: 3, type: { name: 'DocumentsAddition', number: 100 }, enqueuedAt: AT[1] },
   ]),

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { auroraOperations } from './rds-double/aurora.ts';
 import { type Cluster, endCluster, makeCluster, newPassword, removeFolder } from './rds-double/clusters.ts';
 import { deleteInstance, describeInstances, forgetDeleted, modifyInstance, restoreInstance } from './rds-double/instances.ts';
 import { answer, type Fields, type Form, parseForm, RdsError, refusal } from './rds-double/query.ts';
@@ -25,6 +26,8 @@ import { timeline } from './rds-double/status.ts';
 export interface RdsDouble {
   readonly endpoint: string;
   readonly state: State;
+  /** Of Aurora: clusters as its instances, and their snapshots. */
+  readonly clusters: State;
   /** Every action that arrived, with the region it came to, in order. */
   readonly seen: { readonly action: string; readonly region: string; readonly form: Form }[];
   /** The next request of this action fails with this; `times` of them. */
@@ -41,6 +44,8 @@ export interface InstanceOptions {
   readonly dbName?: string;
   readonly kmsKey?: string;
   readonly region?: string;
+  /** An Aurora cluster with one instance, `<id>-1`. */
+  readonly aurora?: boolean;
   readonly tags?: Readonly<Record<string, string>>;
 }
 
@@ -92,6 +97,8 @@ export const startRdsDouble = async (options: RdsDoubleOptions = {}): Promise<Rd
     snapshotQuota: 100,
     endings: new Map(),
   };
+  const clusters: State = { ...state, instances: new Map(), snapshots: new Map() };
+  const aurora = auroraOperations(clusters);
   const seen: RdsDouble['seen'] = [];
   const faults: { action: string; error: RdsError }[] = [];
   const folders = new Set<string>();
@@ -102,9 +109,10 @@ export const startRdsDouble = async (options: RdsDoubleOptions = {}): Promise<Rd
     const caller = callerOf(request);
     seen.push({ action: form.action, region: caller.region, form });
     forgetDeleted(state);
+    forgetDeleted(clusters);
     const fault = faults.findIndex(({ action }) => action === form.action);
     if (fault >= 0) throw faults.splice(fault, 1)[0]?.error;
-    const operation = OPERATIONS[form.action];
+    const operation = OPERATIONS[form.action] ?? aurora[form.action];
     if (operation === undefined) throw new RdsError('InvalidAction', 400, `${form.action} is not part of this double`);
     const result = operation(state, caller, form);
     for (const { folder } of state.snapshots.values()) if (folder !== undefined) folders.add(folder);
@@ -124,16 +132,17 @@ export const startRdsDouble = async (options: RdsDoubleOptions = {}): Promise<Rd
   return {
     endpoint: `http://127.0.0.1:${port}`,
     state,
+    clusters,
     seen,
     fail(action, error, times = 1) {
       for (let count = 0; count < times; count++) faults.push({ action, error });
     },
     endWith: (action, status) => void state.endings.set(action, status),
-    async addInstance(id, { dbName, kmsKey, region = REGION, tags = {} } = {}) {
+    async addInstance(id, { dbName, kmsKey, region = REGION, tags = {}, aurora: isAurora = false } = {}) {
       const password = newPassword();
       const cluster = await makeCluster(password);
       const caller = { region, account: ACCOUNT };
-      state.instances.set(keyOf(caller, id), {
+      (isAurora ? clusters : state).instances.set(keyOf(caller, id), {
         ...caller,
         id,
         arn: arnOf(caller, 'db', id),
@@ -149,16 +158,23 @@ export const startRdsDouble = async (options: RdsDoubleOptions = {}): Promise<Rd
         secret: undefined,
         status: timeline(state.now(), [], 'available'),
       });
-      await Promise.resolve();
+      if (isAurora)
+        aurora['CreateDBInstance']?.(
+          state,
+          caller,
+          parseForm(`DBInstanceIdentifier=${id}-1&DBClusterIdentifier=${id}&DBInstanceClass=db.t4g.medium`),
+        );
       return { url: `postgres://postgres:${password}@127.0.0.1:${cluster.server.port}/postgres`, port: cluster.server.port };
     },
     instance: (id) => state.instances.get(keyOf({ region: REGION, account: ACCOUNT }, id)),
     async stop() {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => http.close(resolve));
-      const clusters = [...state.instances.values()].flatMap(({ cluster }): Cluster[] => (cluster === undefined ? [] : [cluster]));
-      await Promise.all(clusters.map(endCluster));
-      for (const { folder } of state.snapshots.values()) if (folder !== undefined) folders.add(folder);
+      const running = [...state.instances.values(), ...clusters.instances.values()].flatMap(({ cluster }): Cluster[] =>
+        cluster === undefined ? [] : [cluster],
+      );
+      await Promise.all(running.map(endCluster));
+      for (const { folder } of [...state.snapshots.values(), ...clusters.snapshots.values()]) if (folder !== undefined) folders.add(folder);
       await Promise.all([...folders].map(removeFolder));
     },
   };

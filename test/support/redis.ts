@@ -74,7 +74,11 @@ export async function startRedis(): Promise<RedisServer> {
   if (program === undefined) throw new Error('redisMissing() says why');
   const folder = mkdtempSync(join(tmpdir(), 'lifeboat-redis-'));
   const port = await freePort();
-  const child = spawn(program, ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder, '--databases', '64'], { stdio: 'ignore' });
+  const child = spawn(
+    program,
+    ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder, '--databases', '64'],
+    { stdio: 'ignore' },
+  );
   const deadline = Date.now() + START_TIMEOUT_MS;
   for (;;) {
     const ready = await send(port, Buffer.from('')).then(
@@ -87,7 +91,8 @@ export async function startRedis(): Promise<RedisServer> {
   }
   return {
     port,
-    load: (database, resp) => send(port, Buffer.concat([Buffer.from(`*2\r\n$6\r\nSELECT\r\n$${String(database).length}\r\n${database}\r\n`), resp])),
+    load: (database, resp) =>
+      send(port, Buffer.concat([Buffer.from(`*2\r\n$6\r\nSELECT\r\n$${String(database).length}\r\n${database}\r\n`), resp])),
     async stop() {
       if (child.exitCode !== null) return;
       const ended = new Promise((resolve) => child.once('exit', resolve));

@@ -39,7 +39,8 @@ export const load: Command = {
         exit: failed.exit,
       };
     } catch (error) {
-      if (isSet(call.flags, 'ignore-dump-if-db-exists') && isLifeboatError(error, 'TargetNotEmpty')) return skipped(to, from, error.message);
+      if (isSet(call.flags, 'ignore-dump-if-db-exists') && isLifeboatError(error, 'TargetNotEmpty'))
+        return skipped(to, from, error.message);
       throw error;
     } finally {
       if (from !== STDIN) input.destroy();

@@ -47,7 +47,11 @@ const verifyEntry = async (entry: SoundEntry, call: Call): Promise<Outcome> => {
   const checked = `${plural(segments, 'segment')}, ${size(bytes)}`;
   const orphans = extraCount === 0 ? [] : [`${plural(extraCount, 'object')} that no manifest names: ignored by every reader, swept later`];
   const lines = ok
-    ? [`backup ${entry.backup} of ${entry.source}: ${checked}: ${call.style.good('every byte is as it was written')}`, ...pool.lines, ...orphans]
+    ? [
+        `backup ${entry.backup} of ${entry.source}: ${checked}: ${call.style.good('every byte is as it was written')}`,
+        ...pool.lines,
+        ...orphans,
+      ]
     : [
         `backup ${entry.backup} of ${entry.source}: ${checked}: ${call.style.bad(`${plural(damages.length, 'object')} damaged`)}`,
         ...damages.map((damage) => `    ${describe(damage)}`),
@@ -61,7 +65,10 @@ const verifyEntry = async (entry: SoundEntry, call: Call): Promise<Outcome> => {
 };
 
 /** What the backup names beside its segments, where its kind can prove that without the product. */
-const poolOf = async ({ manifest }: SoundEntry, call: Call): Promise<{ readonly damages: readonly Damage[]; readonly lines: readonly string[] }> => {
+const poolOf = async (
+  { manifest }: SoundEntry,
+  call: Call,
+): Promise<{ readonly damages: readonly Damage[]; readonly lines: readonly string[] }> => {
   const kind = kinds.find((each) => each.kind === manifest.source.kind);
   if (kind?.verifyPool === undefined) return { damages: [], lines: [] };
   const pool = objectsBelow(await call.store(), objectsPrefix(manifest.source.name));

@@ -82,7 +82,9 @@ export const addressFromUrl = (url: URL): JuicefsAddress => {
     keepSecretKey: flag('keep-secret-key'),
   });
   if (!parsed.success)
-    throw new LifeboatError('Usage', `${parsed.error.issues[0]?.path.join('.') ?? 'url'} of ${shown} is not valid`, { hint: parsed.error.issues[0]?.message ?? '' });
+    throw new LifeboatError('Usage', `${parsed.error.issues[0]?.path.join('.') ?? 'url'} of ${shown} is not valid`, {
+      hint: parsed.error.issues[0]?.message ?? '',
+    });
   return parsed.data;
 };
 
@@ -126,7 +128,8 @@ const asDatabase = (name: string): string => name.replaceAll('-', '_');
 
 /** Beside a SQL server a database of its own; else a SQLite file among the temporary ones, which needs no server. */
 export const scratchOf = (address: JuicefsAddress, name: string): JuicefsAddress => {
-  if (address.engine === 'postgres' || address.engine === 'mysql') return { ...address, database: asDatabase(name), tablePrefix: undefined, schema: 'public' };
+  if (address.engine === 'postgres' || address.engine === 'mysql')
+    return { ...address, database: asDatabase(name), tablePrefix: undefined, schema: 'public' };
   return JuicefsAddressSchema.parse({ engine: 'sqlite3', path: `${name}.db` });
 };
 

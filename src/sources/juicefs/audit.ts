@@ -6,8 +6,8 @@ import type { JuicefsAddress } from './address.ts';
 import { DetailsSchema } from './conclude.ts';
 import { openReader, openWriter } from './engines/open.ts';
 import type { Reader } from './engines/reader.ts';
-import { parseSetting } from './format/setting.ts';
 import { nextIds } from './engines/sql-finish.ts';
+import { parseSetting } from './format/setting.ts';
 import { openStretch } from './read/document.ts';
 import { planStretches, StretchSchema, type StretchTask, volume } from './read/plan.ts';
 import { entryDigest, headDigests } from './read/rows.ts';
@@ -55,18 +55,33 @@ const stretchPart = async (task: StretchTask, reader: Reader, factory: DigestFac
     context.progress({ rows: read.entries - told, bytes: piece.length, what: task.tree });
     told = read.entries;
     if (read.ended || context.budget.remaining() > 0) continue;
-    const rest: StretchTask = { ...task, from: read.position(), follows: false, entries: task.entries === null ? null : task.entries - read.entries };
+    const rest: StretchTask = {
+      ...task,
+      from: read.position(),
+      follows: false,
+      entries: task.entries === null ? null : task.entries - read.entries,
+    };
     return { segments: [], digests: [digest.end()], next: { cursor: JSON.stringify(rest) as Cursor } };
   }
   return { segments: [], digests: [digest.end()] };
 };
 
-const checksPart = async (address: JuicefsAddress, services: Services, reader: Reader, factory: DigestFactory, context: TaskContext): Promise<Part> => {
+const checksPart = async (
+  address: JuicefsAddress,
+  services: Services,
+  reader: Reader,
+  factory: DigestFactory,
+  context: TaskContext,
+): Promise<Part> => {
   const head = await reader.head();
   const { manifest } = restoreInput(context);
   const writer = await openWriter(address, services);
   try {
-    const checks = [...(await writer.checks()), ...assertionChecks(manifest, parseSetting(head.setting)), ...idChecks(head.counters, await readHeadToLoad(context))];
+    const checks = [
+      ...(await writer.checks()),
+      ...assertionChecks(manifest, parseSetting(head.setting)),
+      ...idChecks(head.counters, await readHeadToLoad(context)),
+    ];
     return { segments: [], digests: headDigests(factory, head), facts: { checks: z.json().parse(checks) } };
   } finally {
     await writer.close();
@@ -85,6 +100,11 @@ const assertionChecks = (manifest: Manifest, setting: { readonly name: string; r
 /** An id that is handed out again would overwrite objects of another file. */
 const idChecks = (now: { readonly nextInodes: bigint; readonly nextChunk: bigint }, head: Parameters<typeof nextIds>[0]): Check[] => {
   const least = nextIds(head, { inode: 0n, slice: 0n, trash: 0n });
-  const atLeast = (name: string, expected: bigint, actual: bigint): Check => ({ name, expected: `at least ${expected}`, actual: String(actual), ok: actual >= expected });
+  const atLeast = (name: string, expected: bigint, actual: bigint): Check => ({
+    name,
+    expected: `at least ${expected}`,
+    actual: String(actual),
+    ok: actual >= expected,
+  });
   return [atLeast('next inode', least.nextInode, now.nextInodes), atLeast('next slice', least.nextChunk, now.nextChunk)];
 };

@@ -28,7 +28,12 @@ const FactsSchema = z.object({
 });
 
 /** Beside the segments: what a drill, a list or a doctor needs to know of the volume. */
-export const DetailsSchema = z.object({ head: HeadFacts, entries: z.string(), changes: z.string().nullable(), until: z.string().nullable() });
+export const DetailsSchema = z.object({
+  head: HeadFacts,
+  entries: z.string(),
+  changes: z.string().nullable(),
+  until: z.string().nullable(),
+});
 
 export const factsOfHead = (address: JuicefsAddress, head: Head): Json => {
   const setting = parseSetting(head.setting);
@@ -72,7 +77,12 @@ export const concludeDump = async (context: StageContext): Promise<Conclusion> =
       { name: 'juicefs.name', value: head.name },
       { name: 'juicefs.uuid', value: head.uuid },
     ],
-    details: { head, entries: entries.toString(), changes: changes.size === 0 ? null : [...changes].join(', '), until: until ?? null } satisfies z.input<typeof DetailsSchema>,
+    details: {
+      head,
+      entries: entries.toString(),
+      changes: changes.size === 0 ? null : [...changes].join(', '),
+      until: until ?? null,
+    } satisfies z.input<typeof DetailsSchema>,
     notIncluded: {
       'inodes kept open by sessions': String(head.sustained),
       'chunks of deleted files': String(head.delFiles),

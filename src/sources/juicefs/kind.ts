@@ -14,5 +14,6 @@ export const juicefs: SourceKind<JuicefsAddress> = {
   source: juicefsSource,
   target: juicefsTarget,
   scratch: scratchOf,
+  ownScratch: JuicefsAddressSchema.parse({ engine: 'sqlite3', path: 'lifeboat-drill.db' }),
   artifact: artifactFile,
 };

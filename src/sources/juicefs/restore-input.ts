@@ -34,7 +34,8 @@ export const contextOf = (segment: Segment): SegmentContext => {
   });
 };
 
-export const treeSegments = (manifest: Manifest): readonly Segment[] => manifest.segments.filter((segment) => contextOf(segment).kind === 'tree');
+export const treeSegments = (manifest: Manifest): readonly Segment[] =>
+  manifest.segments.filter((segment) => contextOf(segment).kind === 'tree');
 
 export const startOf = (segment: Segment): Start => {
   const context = contextOf(segment);

@@ -17,7 +17,10 @@ export const refuseUnlessScratch = (address: JuicefsAddress): void => {
 };
 
 const onServer = async (address: JuicefsAddress, services: Services, use: (session: SqlSession) => Promise<void>): Promise<void> => {
-  const session = address.engine === 'postgres' ? await openPostgresAt(address, services, MAINTENANCE_DATABASE) : await openMysqlAt(address, services, undefined);
+  const session =
+    address.engine === 'postgres'
+      ? await openPostgresAt(address, services, MAINTENANCE_DATABASE)
+      : await openMysqlAt(address, services, undefined);
   try {
     await use(session);
   } finally {
@@ -27,7 +30,10 @@ const onServer = async (address: JuicefsAddress, services: Services, use: (sessi
 
 const exists = async (address: JuicefsAddress, session: SqlSession): Promise<boolean> => {
   const name = session.dialect.text(address.database);
-  const sql = address.engine === 'postgres' ? `SELECT 1 FROM pg_database WHERE datname = ${name}` : `SELECT 1 FROM information_schema.schemata WHERE schema_name = ${name}`;
+  const sql =
+    address.engine === 'postgres'
+      ? `SELECT 1 FROM pg_database WHERE datname = ${name}`
+      : `SELECT 1 FROM information_schema.schemata WHERE schema_name = ${name}`;
   return (await session.rows(sql, 'looking for the scratch database')).length > 0;
 };
 
@@ -46,7 +52,8 @@ export const makeScratch = async (address: JuicefsAddress, services: Services): 
   refuseUnlessScratch(address);
   if (address.engine !== 'postgres' && address.engine !== 'mysql') return;
   await onServer(address, services, async (session) => {
-    if (!(await exists(address, session))) await session.run(`CREATE DATABASE ${session.dialect.column(address.database)}`, 'making the scratch database');
+    if (!(await exists(address, session)))
+      await session.run(`CREATE DATABASE ${session.dialect.column(address.database)}`, 'making the scratch database');
   });
 };
 

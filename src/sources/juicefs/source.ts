@@ -86,8 +86,15 @@ const holdSnapshot = async (address: JuicefsAddress, services: Services, held: H
   try {
     const [newest] = await held.instants();
     await session.join(z.object({ snapshot: z.string() }).safeParse(newest?.token).data?.snapshot);
-    const [row] = await session.rows(`SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`, 'fixing the instant');
-    await held.publish({ consistency: 'snapshot', at: newest?.at ?? String(row?.[0]), token: { snapshot: await session.exportSnapshot() } });
+    const [row] = await session.rows(
+      `SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`,
+      'fixing the instant',
+    );
+    await held.publish({
+      consistency: 'snapshot',
+      at: newest?.at ?? String(row?.[0]),
+      token: { snapshot: await session.exportSnapshot() },
+    });
     while (!over()) {
       await sleep(Math.min(PING_MS, Math.max(1, budget.remaining())), undefined, { signal: budget.signal }).catch((error: unknown) => {
         if (!budget.signal.aborted) throw error;
@@ -134,7 +141,8 @@ const dumpStage = (address: JuicefsAddress, services: Services): Stage => {
 
 const newestToken = async (context: StageContext): Promise<Json> => {
   const [newest] = await context.instants();
-  if (newest === undefined) throw new LifeboatError('InstantLost', 'no instant of this backup lives any more', { hint: 'Start a new backup.' });
+  if (newest === undefined)
+    throw new LifeboatError('InstantLost', 'no instant of this backup lives any more', { hint: 'Start a new backup.' });
   return newest.token;
 };
 
@@ -149,7 +157,11 @@ interface HeadDone {
 }
 
 const dumpHead = async (address: JuicefsAddress, head: Head, context: TaskContext): Promise<HeadDone> => {
-  const segment = await context.write.write(ordinal(context.task, 0), once(headText(address, head)), { encoding: 'zstd', extension: 'json.zst', context: { kind: 'head' } });
+  const segment = await context.write.write(ordinal(context.task, 0), once(headText(address, head)), {
+    encoding: 'zstd',
+    extension: 'json.zst',
+    context: { kind: 'head' },
+  });
   return { segment, digests: headDigests(await loadDigest(), head), facts: factsOfHead(address, head) };
 };
 
@@ -212,6 +224,12 @@ const volumePart = async (
     ...part,
     segments: [...(head === undefined ? [] : [head.segment]), ...part.segments],
     digests: [...(head?.digests ?? []), ...part.digests],
-    facts: { ...(head === undefined ? {} : { head: head.facts }), ...(part.facts as Record<string, Json>), at, until: services.now().toISOString(), ...window },
+    facts: {
+      ...(head === undefined ? {} : { head: head.facts }),
+      ...(part.facts as Record<string, Json>),
+      at,
+      until: services.now().toISOString(),
+      ...window,
+    },
   };
 };

@@ -7,7 +7,7 @@ import { auditStage } from './audit.ts';
 import { openWriter } from './engines/open.ts';
 import { FINISH_STEPS, type FinishStep, type Writer } from './engines/writer.ts';
 import { openParser } from './format/parse.ts';
-import { readHeadToLoad, type RestoreInput, restoreInput, startOf, treeSegments } from './restore-input.ts';
+import { type RestoreInput, readHeadToLoad, restoreInput, startOf, treeSegments } from './restore-input.ts';
 import { discardStage, makeScratch, scratchExists } from './scratch.ts';
 import { tamperWith } from './tamper.ts';
 import { loadDump, openBatches, pieces } from './write/load.ts';
@@ -15,14 +15,23 @@ import { loadDump, openBatches, pieces } from './write/load.ts';
 /** An engine that a backup, or a dump of juicefs, is restored into. */
 export const juicefsTarget = (address: JuicefsAddress, services: Services): Target => ({
   inspect: () => inspectTarget(address, services),
-  stages: [prepareStage(address, services), loadStage(address, services), ...FINISH_STEPS.map((step) => finishStage(address, services, step)), publishStage(address, services)],
+  stages: [
+    prepareStage(address, services),
+    loadStage(address, services),
+    ...FINISH_STEPS.map((step) => finishStage(address, services, step)),
+    publishStage(address, services),
+  ],
   loadArtifact: (artifact, options) => withWriter(address, services, (writer) => loadDump(writer, artifact, options, services.now())),
   audit: auditStage(address, services),
   tamper: (_manifest, seed) => tamperWith(address, services, seed),
   discard: discardStage(address, services),
 });
 
-const withWriter = async <Result>(address: JuicefsAddress, services: Services, use: (writer: Writer) => Promise<Result>): Promise<Result> => {
+const withWriter = async <Result>(
+  address: JuicefsAddress,
+  services: Services,
+  use: (writer: Writer) => Promise<Result>,
+): Promise<Result> => {
   const writer = await openWriter(address, services);
   try {
     return await use(writer);
@@ -32,7 +41,14 @@ const withWriter = async <Result>(address: JuicefsAddress, services: Services, u
 };
 
 const inspectTarget = async (address: JuicefsAddress, services: Services): Promise<TargetFacts> => {
-  const facts = { product: 'JuiceFS', version: address.engine, place: placeOf(address, services.temporary), content: '', bytes: 0, problems: [] };
+  const facts = {
+    product: 'JuiceFS',
+    version: address.engine,
+    place: placeOf(address, services.temporary),
+    content: '',
+    bytes: 0,
+    problems: [],
+  };
   if (!(await scratchExists(address, services))) return { ...facts, empty: true };
   return withWriter(address, services, async (writer) => {
     const marker = await writer.marker();
@@ -87,9 +103,13 @@ const take = async (writer: Writer, input: RestoreInput, place: string, now: Dat
 const requireMarker = async (writer: Writer, restore: string): Promise<void> => {
   const marker = await writer.marker();
   if (marker?.restore === restore) return;
-  throw new LifeboatError('TargetUnusable', marker === undefined ? 'the target has no marker of this restore' : `the target is marked by ${marker.restore}`, {
-    hint: 'Something else changed the target meanwhile; restore into an empty one.',
-  });
+  throw new LifeboatError(
+    'TargetUnusable',
+    marker === undefined ? 'the target has no marker of this restore' : `the target is marked by ${marker.restore}`,
+    {
+      hint: 'Something else changed the target meanwhile; restore into an empty one.',
+    },
+  );
 };
 
 const LoadTaskSchema = z.strictObject({ ordinal: z.string() });

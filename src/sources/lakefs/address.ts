@@ -37,21 +37,20 @@ export const LakefsAddressSchema = z.strictObject({
   uncommitted: z.enum(['save', 'commit', 'leave']).default('save'),
   /** `async` for repositories whose dump takes longer than a request may. */
   dump: z.enum(['sync', 'async']).default('sync'),
-  /** Imported objects outside of the repository's storage: listed, or copied as well. */
-  external: z.enum(['list', 'copy']).default('list'),
 });
 
 export type LakefsAddress = z.output<typeof LakefsAddressSchema>;
 
 export const SCHEMES = ['lakefs+https', 'lakefs+http'] as const;
 
-const PARAMETERS = new Set(['namespace', 'localPath', 'storageId', 'storageEndpoint', 'region', 'uncommitted', 'dump', 'external']);
+const PARAMETERS = new Set(['namespace', 'localPath', 'storageId', 'storageEndpoint', 'region', 'uncommitted', 'dump']);
 
 /** `lakefs+https://KEY:SECRET@host/repository?namespace=s3://bucket/prefix`; fails with Usage. */
 export const addressFromUrl = (url: URL): LakefsAddress => {
   const shown = `${url.protocol}//${url.host}${url.pathname}`;
   for (const name of url.searchParams.keys())
-    if (!PARAMETERS.has(name)) throw new LifeboatError('Usage', `unknown parameter "${name}" in ${shown}`, { hint: `Known are ${[...PARAMETERS].join(', ')}.` });
+    if (!PARAMETERS.has(name))
+      throw new LifeboatError('Usage', `unknown parameter "${name}" in ${shown}`, { hint: `Known are ${[...PARAMETERS].join(', ')}.` });
   const parameter = (name: string): string | undefined => url.searchParams.get(name) ?? undefined;
   const [repository, ...more] = url.pathname.split('/').filter((part) => part !== '');
   if (repository === undefined || more.length > 0)

@@ -47,7 +47,8 @@ const flawOf = async ({ client, repository }: Session, pool: Objects, sample: Sa
   if ('status' in answer) return `${sample.path} is not readable: ${answer.message}`;
   const [restored, kept] = await Promise.all([hashOf(answer), keptHash(pool, sample.key)]);
   if (restored.bytes !== sample.size) return `${sample.path} has ${restored.bytes} bytes instead of ${sample.size}`;
-  if (MD5.test(sample.checksum) && restored.md5 !== sample.checksum) return `${sample.path} has md5 ${restored.md5} instead of ${sample.checksum}`;
+  if (MD5.test(sample.checksum) && restored.md5 !== sample.checksum)
+    return `${sample.path} has md5 ${restored.md5} instead of ${sample.checksum}`;
   if (kept !== undefined && kept !== restored.sha256) return `${sample.path} is not what the pool has`;
   return undefined;
 };
@@ -62,7 +63,9 @@ const keptHash = async (pool: Objects, key: string): Promise<string | undefined>
   }
 };
 
-export const hashOf = async (body: AsyncIterable<Uint8Array>): Promise<{ readonly bytes: number; readonly md5: string; readonly sha256: string }> => {
+export const hashOf = async (
+  body: AsyncIterable<Uint8Array>,
+): Promise<{ readonly bytes: number; readonly md5: string; readonly sha256: string }> => {
   const [md5, sha256] = [createHash('md5'), createHash('sha256')];
   let bytes = 0;
   for await (const chunk of body) {

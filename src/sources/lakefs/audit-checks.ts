@@ -33,7 +33,8 @@ export const auditChecks = async (session: Session, input: Input, context: TaskC
   const found = await repository(client, restored.id);
   const answers: Readonly<Record<string, string>> = {
     'lakefs.default_branch': found.default_branch,
-    [`lakefs.head of ${details.repository.defaultBranch}`]: (await findBranch(client, restored.id, details.repository.defaultBranch))?.commit_id ?? 'none',
+    [`lakefs.head of ${details.repository.defaultBranch}`]:
+      (await findBranch(client, restored.id, details.repository.defaultBranch))?.commit_id ?? 'none',
     'lakefs.branches': String(seen.all),
     'lakefs.tags': String(seen.tags),
     'lakefs.hidden_branches': String(seen.all - seen.shown),
@@ -55,7 +56,8 @@ const check = (name: string, expected: string, actual: string): Check => ({ name
 /** Of the branches that had changes when they were saved; the others were made anew and have none. */
 const countChanges = async ({ client, repository: { id } }: Session, { manifest }: Input, { read }: TaskContext): Promise<number> => {
   const dirty = new Set<string>();
-  for (const segment of segmentsOf(manifest, 'uncommitted')) for await (const line of readLines(read, segment)) dirty.add(UncommittedSchema.parse(line).branch);
+  for (const segment of segmentsOf(manifest, 'uncommitted'))
+    for await (const line of readLines(read, segment)) dirty.add(UncommittedSchema.parse(line).branch);
   let count = 0;
   for (const branch of dirty) for await (const _ of changes(client, id, branch)) count += 1;
   return count;
@@ -67,9 +69,14 @@ const settingChecks = async ({ client, repository: { id } }: Session, { manifest
   for (const segment of segmentsOf(manifest, 'settings')) {
     for await (const line of readLines(read, segment)) {
       const setting = SettingSchema.parse(line);
-      if (setting.kind === 'protection') checks.push(check('branch protection', sorted(setting.rules), sorted(await settings.protection(client, id))));
-      if (setting.kind === 'metadata') checks.push(check('repository metadata', inOrder(setting.values), inOrder(await settings.metadata(client, id))));
-      if (setting.kind === 'rules') checks.push(check('garbage collection rules', JSON.stringify(setting.rules), JSON.stringify((await settings.rules(client, id)) ?? null)));
+      if (setting.kind === 'protection')
+        checks.push(check('branch protection', sorted(setting.rules), sorted(await settings.protection(client, id))));
+      if (setting.kind === 'metadata')
+        checks.push(check('repository metadata', inOrder(setting.values), inOrder(await settings.metadata(client, id))));
+      if (setting.kind === 'rules')
+        checks.push(
+          check('garbage collection rules', JSON.stringify(setting.rules), JSON.stringify((await settings.rules(client, id)) ?? null)),
+        );
       if (setting.kind === 'pull' && setting.pull.status === 'open') pulls += 1;
     }
   }
@@ -80,10 +87,14 @@ const settingChecks = async ({ client, repository: { id } }: Session, { manifest
 };
 
 const sorted = (rules: readonly { readonly pattern: string }[]): string => JSON.stringify(rules.map(({ pattern }) => pattern).sort());
-const inOrder = (values: Readonly<Record<string, string>>): string => JSON.stringify(Object.entries(values).sort(([a], [b]) => (a < b ? -1 : 1)));
+const inOrder = (values: Readonly<Record<string, string>>): string =>
+  JSON.stringify(Object.entries(values).sort(([a], [b]) => (a < b ? -1 : 1)));
 
 /** What the server lists of the default branch's last commit, against the rows of its metarange. */
-const listingChecks = async ({ client, metadata, repository: { id } }: Session, { ids, heads, repository: { defaultBranch } }: Details): Promise<Check[]> => {
+const listingChecks = async (
+  { client, metadata, repository: { id } }: Session,
+  { ids, heads, repository: { defaultBranch } }: Details,
+): Promise<Check[]> => {
   const head = heads[defaultBranch];
   if (head === undefined) return [];
   let metaRange = '';

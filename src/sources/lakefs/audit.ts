@@ -74,7 +74,8 @@ const auditObjects = async (
   const samples: Sample[] = [];
   let at = resume === undefined ? 0 : z.coerce.number().int().parse(resume);
   const begun = at;
-  while (at < ranges.length && (at === begun || context.budget.remaining() > 0)) at = await auditRound(session, ranges, at, digests, samples, context);
+  while (at < ranges.length && (at === begun || context.budget.remaining() > 0))
+    at = await auditRound(session, ranges, at, digests, samples, context);
   const checks = await auditBytes(session, samples, context);
   return {
     segments: [],

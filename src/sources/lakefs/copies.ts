@@ -17,7 +17,10 @@ export interface Item {
  * Which of `items` (sorted by key) are there: one walk over both, skipping what nobody asked for. Costs a request for each thousand
  * objects that are there, instead of one for each.
  */
-export async function* lookUp<T extends Item>(objects: Objects, items: readonly T[]): AsyncGenerator<{ readonly item: T; readonly found: ObjectFacts | undefined }> {
+export async function* lookUp<T extends Item>(
+  objects: Objects,
+  items: readonly T[],
+): AsyncGenerator<{ readonly item: T; readonly found: ObjectFacts | undefined }> {
   let at = 0;
   while (at < items.length) {
     let passed = 0;

@@ -1,4 +1,4 @@
-import { type DigestFactory, type RowDigest } from '../../backup/digest.ts';
+import type { DigestFactory, RowDigest } from '../../backup/digest.ts';
 import type { ClassDigest } from '../../backup/types.ts';
 import type { CommitRecord, EntryRecord, RefRecord } from './sst/records.ts';
 

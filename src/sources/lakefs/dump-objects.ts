@@ -32,7 +32,12 @@ interface Batch {
 }
 
 /** Copies metadata files and, for ranges, the objects of their rows into the pool; lists and digests them. */
-export const dumpFiles = async (session: Session, files: readonly File[], context: TaskContext, resume: Cursor | undefined): Promise<Part> => {
+export const dumpFiles = async (
+  session: Session,
+  files: readonly File[],
+  context: TaskContext,
+  resume: Cursor | undefined,
+): Promise<Part> => {
   const pool = poolOf(context);
   let at = resume === undefined ? { file: 0, segment: 0, copied: 0 } : CursorSchema.parse(JSON.parse(resume));
   const segments: Segment[] = [];
@@ -47,7 +52,9 @@ export const dumpFiles = async (session: Session, files: readonly File[], contex
   while (at.file < files.length) {
     const batch = await readBatch(session, files, at.file, context);
     const items: Item[] = [...batch.items].map(([key, bytes]) => ({ key, bytes })).sort((a, b) => (a.key < b.key ? -1 : 1));
-    const done = await copyMissing(pool, session.objects, items, context.budget, (bytes) => context.progress({ rows: 0, bytes, what: 'objects' }));
+    const done = await copyMissing(pool, session.objects, items, context.budget, (bytes) =>
+      context.progress({ rows: 0, bytes, what: 'objects' }),
+    );
     total.objects += done.copied;
     total.bytes += done.bytes;
     if (!done.complete) return part(JSON.stringify({ ...at, copied: at.copied + done.copied }) as Cursor);
@@ -70,7 +77,7 @@ const readBatch = async ({ metadata }: Session, files: readonly File[], from: nu
   const items = new Map<string, number>();
   const external = new Map<string, number>();
   let next = from;
-  let [rows, bytes] = [0, 0];
+  let rows = 0;
   for (; next < files.length && items.size < BATCH_ITEMS; next++) {
     context.budget.signal.throwIfAborted();
     const file = files[next];
@@ -89,9 +96,10 @@ const readBatch = async ({ metadata }: Session, files: readonly File[], from: nu
       const key = poolKey(entry.address);
       const known = items.get(key);
       if (known !== undefined && known !== entry.size)
-        throw new LifeboatError('SourceProblem', `two entries give ${entry.address} ${known} and ${entry.size} bytes`, { hint: 'The metadata of this repository is damaged.' });
+        throw new LifeboatError('SourceProblem', `two entries give ${entry.address} ${known} and ${entry.size} bytes`, {
+          hint: 'The metadata of this repository is damaged.',
+        });
       items.set(key, entry.size);
-      bytes += entry.size;
       addData(data, entry.address, entry.size);
     });
   }

@@ -45,7 +45,11 @@ export const dumpRefsTask = async (session: Session, ids: Ids, context: TaskCont
     heads: Object.fromEntries(heads),
     copied: { objects: copied, bytes, listed: items.length, listedBytes, external: 0 },
   };
-  return { segments, digests: [classes.branches.end(), classes.tags.end(), classes.commits.end()], facts: JSON.parse(JSON.stringify(facts)) };
+  return {
+    segments,
+    digests: [classes.branches.end(), classes.tags.end(), classes.commits.end()],
+    facts: JSON.parse(JSON.stringify(facts)),
+  };
 };
 
 const filesOf = async ({ metadata }: Session, ids: Ids): Promise<Item[]> => {

@@ -5,7 +5,7 @@ import { copyMissing, type Item } from './copies.ts';
 import { writeInventory, writeLines } from './inventory.ts';
 import { poolKey } from './namespace.ts';
 import { eachRef } from './refs.ts';
-import { type Change, branches, changes, type Ids, type Ref, type Stat, stat } from './rest/api.ts';
+import { branches, type Change, changes, type Ids, type Ref, type Stat, stat } from './rest/api.ts';
 import { inNamespace, poolOf, type Session } from './session.ts';
 import type { DumpFacts } from './tasks.ts';
 
@@ -96,7 +96,8 @@ const keep = async (session: Session, found: readonly Uncommitted[], context: Ta
   if (found.length === 0) return [];
   const own = new Map<string, Item>();
   for (const change of found)
-    if (change.kind === 'written' && !change.address.includes('://')) own.set(poolKey(change.address), { key: poolKey(change.address), bytes: change.size });
+    if (change.kind === 'written' && !change.address.includes('://'))
+      own.set(poolKey(change.address), { key: poolKey(change.address), bytes: change.size });
   const items = [...own.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
   // Few against what is committed: copied to the end, whatever the budget says.
   await copyMissing(poolOf(context), session.objects, items, { remaining: () => 1, signal: context.budget.signal });

@@ -8,7 +8,13 @@ import { DumpFactsSchema } from './tasks.ts';
 /** `details` of a manifest: what a target needs beyond the segments. */
 export const DetailsSchema = z.object({
   ids: IdsSchema,
-  repository: z.object({ name: z.string(), namespace: z.string(), defaultBranch: z.string(), storageId: z.string(), readOnly: z.boolean() }),
+  repository: z.object({
+    name: z.string(),
+    namespace: z.string(),
+    defaultBranch: z.string(),
+    storageId: z.string(),
+    readOnly: z.boolean(),
+  }),
   counts: z.object({ branches: z.int(), tags: z.int(), commits: z.int() }),
   /** Of some branches, among them the default one. */
   heads: z.record(z.string(), z.string()),
@@ -30,7 +36,14 @@ export const gather = async (context: StageContext, metadataPrefix: string): Pro
     if (json === undefined) continue;
     const facts = DumpFactsSchema.parse(json);
     const { ids, repository, counts, heads, settings } = facts;
-    known = { ...known, ...(ids && { ids }), ...(repository && { repository }), ...(counts && { counts }), ...(heads && { heads }), ...(settings && { settings }) };
+    known = {
+      ...known,
+      ...(ids && { ids }),
+      ...(repository && { repository }),
+      ...(counts && { counts }),
+      ...(heads && { heads }),
+      ...(settings && { settings }),
+    };
     uncommitted += facts.uncommitted?.changes ?? 0;
     movedBranches += facts.uncommitted?.movedBranches ?? 0;
     for (const name of ['objects', 'bytes', 'listed', 'listedBytes', 'external'] as const) copied[name] += facts.copied?.[name] ?? 0;

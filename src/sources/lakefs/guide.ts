@@ -5,7 +5,14 @@ const code = (text: string): string => `\`${text.replaceAll(MARKDOWN, "'")}\``;
 const shell = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /** RESTORE.md above the list of segments. */
-export const restoreGuide = ({ repository, counts, copied, settings, uncommitted, ids }: Details): string => `They are the refs manifest of repository ${code(repository.name)}: ${counts.branches} branches, ${counts.tags} tags, ${counts.commits} commits.
+export const restoreGuide = ({
+  repository,
+  counts,
+  copied,
+  settings,
+  uncommitted,
+  ids,
+}: Details): string => `They are the refs manifest of repository ${code(repository.name)}: ${counts.branches} branches, ${counts.tags} tags, ${counts.commits} commits.
 What the refs reach lies under \`objects/\` of this source, at the same paths as in the storage namespace of the repository.
 Any lakeFS server from version 1.0 on takes it; \`lakectl\` and a tool that copies objects are needed.
 
@@ -21,11 +28,11 @@ ${settings.rules ? 'garbage collection rules, ' : ''}${settings.pulls} pull requ
 
 ### Restore
 
-Into a new, empty namespace; \`STORE\` is this store, without a slash at the end. The default branch must be ${code(repository.defaultBranch)}: with another
+Into a new, empty namespace; \`POOL\` is the folder \`objects\` beside the folder \`backups\` that this one lies in. The default branch must be ${code(repository.defaultBranch)}: with another
 one the repository looks empty.
 
 \`\`\`sh
-aws s3 sync "$STORE/${'$SOURCE'}/objects/" s3://new-bucket/${repository.name}/
+aws s3 sync "$POOL/" s3://new-bucket/${repository.name}/
 lakectl repo create-bare ${shell(`lakefs://${repository.name}`)} s3://new-bucket/${repository.name} -d ${shell(repository.defaultBranch)}
 xargs -d '\\n' cat < segments.txt > refs_manifest.json
 lakectl refs-restore ${shell(`lakefs://${repository.name}`)} --manifest refs_manifest.json

@@ -12,7 +12,11 @@ export const inspectRepository = async (address: LakefsAddress, services: Servic
   const found = await repository(client, address.repository);
   const problems: Problem[] = [];
   if (isScratch(address.repository))
-    problems.push({ code: 'ScratchRepository', message: `${address.repository} was made by a drill`, hint: 'Back up the repository itself.' });
+    problems.push({
+      code: 'ScratchRepository',
+      message: `${address.repository} was made by a drill`,
+      hint: 'Back up the repository itself.',
+    });
   problems.push(...(await sharedNamespace(client, found.id, found.storage_namespace)));
   problems.push(...(await unreachable(address, services, found.storage_namespace)));
   if (!(await hasDefault(client, found.id, found.default_branch)))
@@ -49,7 +53,11 @@ const unreachable = async (address: LakefsAddress, services: Services, namespace
     const objects = await openNamespace(address, services, namespace);
     for await (const _ of objects.list(`${address.metadataPrefix}/`)) return [];
     return [
-      { code: 'EmptyNamespace', message: `nothing is found in ${objects.url}/${address.metadataPrefix}/`, hint: 'Check the access to the storage, and metadataPrefix.' },
+      {
+        code: 'EmptyNamespace',
+        message: `nothing is found in ${objects.url}/${address.metadataPrefix}/`,
+        hint: 'Check the access to the storage, and metadataPrefix.',
+      },
     ];
   } catch (error) {
     if (!isLifeboatError(error) || error.retryable) throw error;

@@ -21,7 +21,12 @@ export const writeInventory = (context: TaskContext, n: number, items: Item[]): 
 };
 
 export const writeLines = (context: TaskContext, n: number, lines: Iterable<string>, about: Json): Promise<Segment> =>
-  context.write.write(ordinal(context.task, n), blocks(lines), { encoding: 'zstd', extension: 'jsonl.zst', role: 'inventory', context: about });
+  context.write.write(ordinal(context.task, n), blocks(lines), {
+    encoding: 'zstd',
+    extension: 'jsonl.zst',
+    role: 'inventory',
+    context: about,
+  });
 
 async function* blocks(lines: Iterable<string>): AsyncGenerator<Uint8Array> {
   let held: string[] = [];
@@ -48,7 +53,8 @@ export async function* readLines(read: SegmentSource, segment: Segment): AsyncGe
       from = end + 1;
     }
     rest = Buffer.from(bytes.subarray(from));
-    if (rest.length > LINE_MAX_BYTES) throw new LifeboatError('ManifestInvalid', `a line of segment ${segment.ordinal} is longer than ${LINE_MAX_BYTES} bytes`);
+    if (rest.length > LINE_MAX_BYTES)
+      throw new LifeboatError('ManifestInvalid', `a line of segment ${segment.ordinal} is longer than ${LINE_MAX_BYTES} bytes`);
   }
   if (rest.length > 0) yield parseLine(rest.toString('utf8'), segment);
 }

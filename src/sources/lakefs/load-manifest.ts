@@ -2,7 +2,7 @@ import { LifeboatError } from '../../errors.ts';
 import type { Loaded, LoadOptions, Services } from '../contract.ts';
 import type { LakefsAddress } from './address.ts';
 import { openMetadata, openNamespace } from './namespace.ts';
-import { refuseNamespace, isBare } from './prepare.ts';
+import { isBare, refuseNamespace } from './prepare.ts';
 import { parseManifest, proveClosed } from './refs.ts';
 import { findRepository } from './rest/api.ts';
 import { restoreManifest } from './restore-refs.ts';
@@ -15,15 +15,24 @@ const MANIFEST_MAX_BYTES = 64 * 1024;
  * Restores a manifest of `lakectl refs-dump` or `lakefs-refs.py dump` into a repository whose namespace was copied already. What a
  * manifest of lakectl does not say comes from the address.
  */
-export const loadManifest = async (address: LakefsAddress, services: Services, artifact: AsyncIterable<Uint8Array>, options: LoadOptions): Promise<Loaded> => {
+export const loadManifest = async (
+  address: LakefsAddress,
+  services: Services,
+  artifact: AsyncIterable<Uint8Array>,
+  options: LoadOptions,
+): Promise<Loaded> => {
   const { ids, repository } = parseManifest(await readText(artifact));
   const client = await connect(address, services, options.signal);
   const namespace = address.namespace ?? repository?.namespace;
   if (namespace === undefined)
-    throw new LifeboatError('TargetMissing', 'the manifest does not say in which namespace its repository lies', { hint: 'Add ?namespace=s3://bucket/prefix to the URL.' });
+    throw new LifeboatError('TargetMissing', 'the manifest does not say in which namespace its repository lies', {
+      hint: 'Add ?namespace=s3://bucket/prefix to the URL.',
+    });
   const found = await findRepository(client, address.repository);
   if (found !== undefined && !options.overwrite && !(await isBare(client, address.repository)))
-    throw new LifeboatError('TargetNotEmpty', `repository ${address.repository} at ${client.login.api} is not bare`, { hint: 'Restore under another name, or delete the repository.' });
+    throw new LifeboatError('TargetNotEmpty', `repository ${address.repository} at ${client.login.api} is not bare`, {
+      hint: 'Restore under another name, or delete the repository.',
+    });
   await refuseNamespace(client, address.repository, namespace);
   const metadata = openMetadata(await openNamespace(address, services, namespace), address.metadataPrefix);
   const wanted = {

@@ -32,7 +32,9 @@ export const loadStage = (address: LakefsAddress, services: Services): Stage => 
     let items: Item[] = [];
     const next = (): { cursor: Cursor } => ({ cursor: JSON.stringify(at) as Cursor });
     const copy = async (): Promise<boolean> => {
-      const done = await copyMissing(objects, poolOf(context), items, context.budget, (bytes) => context.progress({ rows: 1, bytes, what: 'objects' }));
+      const done = await copyMissing(objects, poolOf(context), items, context.budget, (bytes) =>
+        context.progress({ rows: 1, bytes, what: 'objects' }),
+      );
       at = done.complete ? { lines: at.lines + items.length, copied: 0 } : { ...at, copied: at.copied + done.copied };
       items = [];
       return done.complete;

@@ -15,7 +15,9 @@ export const openNamespace = async (address: LakefsAddress, services: Services, 
   if (url.startsWith('s3://')) return services.openObjects(url, address.storage ?? {});
   if (url.startsWith('local://')) {
     if (address.localPath === undefined)
-      throw new LifeboatError('ConfigInvalid', `where ${url} lies on this machine is not known`, { hint: 'Set localPath to the blockstore.local.path of the server.' });
+      throw new LifeboatError('ConfigInvalid', `where ${url} lies on this machine is not known`, {
+        hint: 'Set localPath to the blockstore.local.path of the server.',
+      });
     const inside = url.slice('local://'.length);
     if (inside.split('/').includes('..')) throw new LifeboatError('ConfigInvalid', `${url} leaves its folder`);
     return services.openObjects(pathToFileURL(`${address.localPath.replace(/\/+$/, '')}/${inside}`).href, {});
@@ -51,7 +53,8 @@ export const openMetadata = (objects: Objects, prefix: string): Metadata => {
         for await (const chunk of objects.read(keyOf(id))) {
           chunks.push(chunk);
           bytes += chunk.length;
-          if (bytes > METADATA_MAX_BYTES) throw new LifeboatError('ArtifactInvalid', `metadata file ${id} has more than ${METADATA_MAX_BYTES} bytes`);
+          if (bytes > METADATA_MAX_BYTES)
+            throw new LifeboatError('ArtifactInvalid', `metadata file ${id} has more than ${METADATA_MAX_BYTES} bytes`);
         }
       } catch (error) {
         if (isLifeboatError(error, 'NoSuchObject') || isLifeboatError(error, 'NoSuchStore')) throw missing(objects, keyOf(id), error);
@@ -68,11 +71,13 @@ export const missing = (objects: Objects, key: string, cause: unknown): Lifeboat
     cause,
   });
 
+const PLAIN = /^[\x20-\x24\x26-\x7e]*$/;
+
 /** The key of an address in the pool, and in any namespace: what no key may hold is percent-encoded. */
-export const poolKey = (address: string): string =>
-  [...Buffer.from(address, 'utf8')].every((byte) => byte >= 0x20 && byte < 0x7f && byte !== 0x25)
-    ? address
-    : Buffer.from(address, 'utf8').reduce(
-        (key, byte) => key + (byte < 0x20 || byte > 0x7e || byte === 0x25 ? `%${byte.toString(16).padStart(2, '0').toUpperCase()}` : String.fromCharCode(byte)),
-        '',
-      );
+export const poolKey = (address: string): string => {
+  if (PLAIN.test(address)) return address;
+  const escaped = (byte: number): boolean => byte < 0x20 || byte > 0x7e || byte === 0x25;
+  return [...Buffer.from(address, 'utf8')]
+    .map((byte) => (escaped(byte) ? `%${byte.toString(16).padStart(2, '0').toUpperCase()}` : String.fromCharCode(byte)))
+    .join('');
+};

@@ -1,5 +1,5 @@
-import { LifeboatError } from '../../errors.ts';
 import type { Manifest } from '../../backup/types.ts';
+import { LifeboatError } from '../../errors.ts';
 import type { Budget, Objects, PoolProof } from '../contract.ts';
 import { hashOf } from './audit-bytes.ts';
 import { type Item, lookUp } from './copies.ts';
@@ -75,7 +75,12 @@ export const proveOffline = async (input: OfflineInput): Promise<OfflineProof> =
     for await (const { item, found } of lookUp(input.objects, items)) {
       counts.objects += 1;
       counts.bytes += item.bytes;
-      const flaw = found === undefined ? 'the object is missing' : found.bytes === item.bytes ? undefined : `it has ${found.bytes} bytes instead of ${item.bytes}`;
+      const flaw =
+        found === undefined
+          ? 'the object is missing'
+          : found.bytes === item.bytes
+            ? undefined
+            : `it has ${found.bytes} bytes instead of ${item.bytes}`;
       if (flaw !== undefined) note(flaws, item.key, flaw);
       else if (input.readBytes && MD5.test(item.etag)) {
         counts.read += 1;

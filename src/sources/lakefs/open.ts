@@ -31,7 +31,9 @@ const commitAll = async ({ client, repository }: Session, at: Date): Promise<voi
       const body = { message: 'Committed changes for dump', metadata: { dump: at.toISOString() } };
       const answer = await write(client, { method: 'POST', path, body }, 201, 400, 409, 412);
       if (answer.status === 412)
-        throw new LifeboatError('SourceProblem', `a hook refused to commit the changes of branch ${id}`, { hint: 'Commit or revert them by hand, or set uncommitted to save.' });
+        throw new LifeboatError('SourceProblem', `a hook refused to commit the changes of branch ${id}`, {
+          hint: 'Commit or revert them by hand, or set uncommitted to save.',
+        });
       break;
     }
   }

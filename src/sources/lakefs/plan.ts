@@ -32,12 +32,16 @@ export async function* planDump(metadata: Metadata, ids: Ids, defaultBranch: str
   if (withUncommitted) yield { kind: 'uncommitted' };
   yield { kind: 'refs' };
   const { metaRanges, ranges } = await reach(metadata, ids);
-  for (let from = 0; from < metaRanges.length; from += TASK_FILES) yield { kind: 'metadata', files: metaRanges.slice(from, from + TASK_FILES) };
+  for (let from = 0; from < metaRanges.length; from += TASK_FILES)
+    yield { kind: 'metadata', files: metaRanges.slice(from, from + TASK_FILES) };
   yield* planObjects(ranges);
 }
 
 /** Distinct metaranges and ranges of all commits. */
-export const reach = async (metadata: Metadata, ids: Ids): Promise<{ readonly metaRanges: readonly string[]; readonly ranges: readonly Reached[] }> => {
+export const reach = async (
+  metadata: Metadata,
+  ids: Ids,
+): Promise<{ readonly metaRanges: readonly string[]; readonly ranges: readonly Reached[] }> => {
   const known = openIdSet();
   const first: { readonly metaRange: string; readonly commit: string }[] = [];
   await eachCommit(

@@ -4,7 +4,16 @@ import type { LakefsAddress } from './address.ts';
 import { overlaps } from './namespace.ts';
 import { branches, findRepository, repositories } from './rest/api.ts';
 import type { Client } from './rest/client.ts';
-import { isMarker, namespaceOf, openTargetNamespace, readMarker, type RestoreInput, restoreInput, scratchNamespace, writeMarker } from './restore-input.ts';
+import {
+  isMarker,
+  namespaceOf,
+  openTargetNamespace,
+  type RestoreInput,
+  readMarker,
+  restoreInput,
+  scratchNamespace,
+  writeMarker,
+} from './restore-input.ts';
 import { connect, placeOf } from './session.ts';
 
 /** Looks at everything that could be overwritten, and marks the namespace. */
@@ -23,9 +32,13 @@ export const prepareStage = (address: LakefsAddress, services: Services): Stage 
     const marker = await readMarker(objects);
     if (marker?.restore !== input.restore) {
       if (marker !== undefined && !input.overwrite)
-        throw new LifeboatError('TargetUnusable', `${namespace} holds a restore that did not end: ${marker.restore}, of repository ${marker.repository}`, {
-          hint: 'Run that restore again, restore with --overwrite, or empty the namespace.',
-        });
+        throw new LifeboatError(
+          'TargetUnusable',
+          `${namespace} holds a restore that did not end: ${marker.restore}, of repository ${marker.repository}`,
+          {
+            hint: 'Run that restore again, restore with --overwrite, or empty the namespace.',
+          },
+        );
       await refuseRepository(client, address.repository, input);
       await refuseNamespace(client, address.repository, namespace);
       if (namespace !== input.details.repository.namespace && !input.overwrite) await refuseOccupied(objects);
@@ -59,9 +72,13 @@ export const isBare = async (client: Client, name: string): Promise<boolean> => 
 export const refuseNamespace = async (client: Client, name: string, namespace: string): Promise<void> => {
   for await (const other of repositories(client))
     if (other.id !== name && overlaps(other.storage_namespace, namespace))
-      throw new LifeboatError('TargetNotEmpty', `repository ${other.id} lies in ${other.storage_namespace}, which ${namespace} would share`, {
-        hint: 'Restore into a namespace of its own (namespace=s3://bucket/prefix).',
-      });
+      throw new LifeboatError(
+        'TargetNotEmpty',
+        `repository ${other.id} lies in ${other.storage_namespace}, which ${namespace} would share`,
+        {
+          hint: 'Restore into a namespace of its own (namespace=s3://bucket/prefix).',
+        },
+      );
 };
 
 const refuseOccupied = async (objects: Objects): Promise<void> => {

@@ -81,7 +81,9 @@ export const proveClosed = async (metadata: Metadata, ids: Ids, defaultBranch: s
 };
 
 const torn = (what: string): LifeboatError =>
-  new LifeboatError('RefsTorn', `the dump of the refs is torn: ${what}`, { hint: 'Somebody committed while it was made. Use dump: sync, or back up again.' });
+  new LifeboatError('RefsTorn', `the dump of the refs is torn: ${what}`, {
+    hint: 'Somebody committed while it was made. Use dump: sync, or back up again.',
+  });
 
 const Script = z.object({
   repository: z.object({ name: z.string(), storage_namespace: z.string(), default_branch: z.string(), storage_id: z.string().optional() }),
@@ -92,7 +94,9 @@ const Wrapped = z.object({ repository: z.unknown(), refs: z.unknown() });
 /** What a manifest of `lakectl refs-dump`, of the server, or of `lakefs-refs.py` says. */
 export interface RefsManifest {
   readonly ids: Ids;
-  readonly repository: { readonly name: string; readonly namespace: string; readonly defaultBranch: string; readonly storageId: string } | undefined;
+  readonly repository:
+    | { readonly name: string; readonly namespace: string; readonly defaultBranch: string; readonly storageId: string }
+    | undefined;
 }
 
 /** Reads either format; fails with ArtifactInvalid where an id is empty or none, which lakeFS itself would take in silence. */
@@ -103,7 +107,8 @@ export const parseManifest = (text: string): RefsManifest => {
   } catch (cause) {
     throw new LifeboatError('ArtifactInvalid', 'the refs manifest is not JSON', { cause });
   }
-  if (!Wrapped.safeParse(value).success || (typeof value === 'object' && value !== null && !('refs' in value))) return { ids: idsOf(value), repository: undefined };
+  if (!Wrapped.safeParse(value).success || (typeof value === 'object' && value !== null && !('refs' in value)))
+    return { ids: idsOf(value), repository: undefined };
   const script = Script.safeParse(value);
   if (script.success) {
     const { name, storage_namespace, default_branch, storage_id } = script.data.repository;
@@ -122,10 +127,14 @@ const idsOf = (value: unknown): Ids => {
 };
 
 const badManifest = (cause: z.ZodError): LifeboatError =>
-  new LifeboatError('ArtifactInvalid', `the refs manifest is not valid: ${cause.issues[0]?.path.join('.') ?? ''} ${cause.issues[0]?.message ?? ''}`, {
-    hint: 'It holds branches_meta_range_id, commits_meta_range_id and tags_meta_range_id, each 64 hex digits.',
-    cause,
-  });
+  new LifeboatError(
+    'ArtifactInvalid',
+    `the refs manifest is not valid: ${cause.issues[0]?.path.join('.') ?? ''} ${cause.issues[0]?.message ?? ''}`,
+    {
+      hint: 'It holds branches_meta_range_id, commits_meta_range_id and tags_meta_range_id, each 64 hex digits.',
+      cause,
+    },
+  );
 
 /** As the server writes `_lakefs/refs_manifest.json` and `lakectl refs-dump` prints it. */
 export const encodeLakectl = (ids: Ids): string =>
@@ -140,7 +149,13 @@ export const encodeLakectl = (ids: Ids): string =>
   )}\n`;
 
 /** As `lakefs-refs.py dump` writes it. */
-export const encodeScript = ({ ids, repository }: { readonly ids: Ids; readonly repository: NonNullable<RefsManifest['repository']> }): string =>
+export const encodeScript = ({
+  ids,
+  repository,
+}: {
+  readonly ids: Ids;
+  readonly repository: NonNullable<RefsManifest['repository']>;
+}): string =>
   JSON.stringify(
     {
       repository: {

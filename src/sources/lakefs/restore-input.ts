@@ -29,10 +29,15 @@ export const namespaceOf = (address: LakefsAddress, details: Details): string =>
 export const scratchNamespace = (address: LakefsAddress): string => {
   const { repository, namespace } = address;
   if (!isScratch(repository))
-    throw new LifeboatError('TargetUnusable', `repository ${repository} is no scratch repository`, { hint: 'A drill makes and removes a repository of its own.' });
+    throw new LifeboatError('TargetUnusable', `repository ${repository} is no scratch repository`, {
+      hint: 'A drill makes and removes a repository of its own.',
+    });
   if (namespace === undefined)
-    throw new LifeboatError('TargetProblem', 'a drill needs a namespace for its scratch repository', { hint: 'Set namespace of the scratch target: s3://bucket/drills.' });
-  if (!namespace.endsWith(`/${repository}`)) throw new LifeboatError('TargetUnusable', `namespace ${namespace} is not that of scratch repository ${repository}`);
+    throw new LifeboatError('TargetProblem', 'a drill needs a namespace for its scratch repository', {
+      hint: 'Set namespace of the scratch target: s3://bucket/drills.',
+    });
+  if (!namespace.endsWith(`/${repository}`))
+    throw new LifeboatError('TargetUnusable', `namespace ${namespace} is not that of scratch repository ${repository}`);
   return namespace;
 };
 
@@ -66,7 +71,11 @@ export const isMarker = (key: string): boolean => key === MARKER;
 export const requireMarker = async (objects: Objects, restore: string): Promise<void> => {
   const marker = await readMarker(objects);
   if (marker?.restore === restore) return;
-  throw new LifeboatError('TargetUnusable', `${objects.url} ${marker === undefined ? 'has no marker of this restore' : `is marked by another restore, ${marker.restore}`}`, {
-    hint: 'Something else changed the target meanwhile; restore into an empty namespace.',
-  });
+  throw new LifeboatError(
+    'TargetUnusable',
+    `${objects.url} ${marker === undefined ? 'has no marker of this restore' : `is marked by another restore, ${marker.restore}`}`,
+    {
+      hint: 'Something else changed the target meanwhile; restore into an empty namespace.',
+    },
+  );
 };

@@ -67,7 +67,11 @@ const begin = async (client: Client, metadata: Metadata, wanted: Wanted, service
   const before = await findRepository(client, wanted.name);
   if (before !== undefined) await deleteRepository(client, wanted.name);
   await create(client, wanted, before !== undefined);
-  return halfway(client, wanted, async () => ({ task: await startRestore(client, wanted.name, wanted.ids), since: services.now().getTime(), polls: 0 }));
+  return halfway(client, wanted, async () => ({
+    task: await startRestore(client, wanted.name, wanted.ids),
+    since: services.now().getTime(),
+    polls: 0,
+  }));
 };
 
 const create = async (client: Client, wanted: Wanted, deleted: boolean): Promise<void> => {
@@ -76,7 +80,9 @@ const create = async (client: Client, wanted: Wanted, deleted: boolean): Promise
     const { created, message } = await createBare(client, wanted);
     if (created) return;
     if (Date.now() >= end)
-      throw new LifeboatError('TargetNotEmpty', `lakeFS makes no repository ${wanted.name}: ${message}`, { hint: 'A repository of this name is there, or was until seconds ago.' });
+      throw new LifeboatError('TargetNotEmpty', `lakeFS makes no repository ${wanted.name}: ${message}`, {
+        hint: 'A repository of this name is there, or was until seconds ago.',
+      });
     await sleep(POLL_MS);
   }
 };
@@ -99,15 +105,25 @@ const halfway = async <T>(client: Client, wanted: Wanted, work: () => Promise<T>
   }
 };
 
-const follow = (client: Client, wanted: Wanted, { task, since }: Position, services: Pick<Services, 'now'>, budget: Budget): Promise<boolean> =>
+const follow = (
+  client: Client,
+  wanted: Wanted,
+  { task, since }: Position,
+  services: Pick<Services, 'now'>,
+  budget: Budget,
+): Promise<boolean> =>
   halfway(client, wanted, async () => {
     for (let wait = POLL_MS / 5; ; wait = Math.min(POLL_MS * 4, wait * 2)) {
       const { done, error } = await taskState(client, wanted.name, 'restore', task);
       if (error !== undefined)
-        throw new LifeboatError('RestoreFailed', `lakeFS says: ${error}`, { hint: 'The namespace lacks what the refs name, or a newer lakeFS made it.' });
+        throw new LifeboatError('RestoreFailed', `lakeFS says: ${error}`, {
+          hint: 'The namespace lacks what the refs name, or a newer lakeFS made it.',
+        });
       if (done) return true;
       if (services.now().getTime() - since > RESTORE_MS)
-        throw new LifeboatError('RestoreFailed', `restore task ${task} did not end within ${RESTORE_MS / 60_000} minutes`, { hint: 'The lakeFS server was restarted meanwhile.' });
+        throw new LifeboatError('RestoreFailed', `restore task ${task} did not end within ${RESTORE_MS / 60_000} minutes`, {
+          hint: 'The lakeFS server was restarted meanwhile.',
+        });
       if (budget.remaining() <= 0) return false;
       await sleep(wait, undefined, { signal: budget.signal });
     }
@@ -122,17 +138,27 @@ export const checkRestored = (client: Client, metadata: Metadata, wanted: Wanted
     for await (const branch of branches(client, wanted.name, true)) {
       found.branches += 1;
       hasDefault ||= branch.id === wanted.defaultBranch;
-      if (!expected.known.has(branch.commit_id)) throw new LifeboatError('CountMismatch', `branch ${branch.id} points to a commit that the backup does not have`);
+      if (!expected.known.has(branch.commit_id))
+        throw new LifeboatError('CountMismatch', `branch ${branch.id} points to a commit that the backup does not have`);
     }
     for await (const _ of tags(client, wanted.name)) found.tags += 1;
     for (const kind of ['branches', 'tags'] as const)
       if (found[kind] !== expected[kind])
-        throw new LifeboatError('CountMismatch', `the restored repository has ${found[kind]} ${kind} instead of ${expected[kind]}`, { hint: 'lakeFS said that all was restored.' });
-    if (!hasDefault && expected.branches > 0) throw new LifeboatError('CountMismatch', `the restored repository has no branch ${wanted.defaultBranch}, its default one`);
+        throw new LifeboatError('CountMismatch', `the restored repository has ${found[kind]} ${kind} instead of ${expected[kind]}`, {
+          hint: 'lakeFS said that all was restored.',
+        });
+    if (!hasDefault && expected.branches > 0)
+      throw new LifeboatError('CountMismatch', `the restored repository has no branch ${wanted.defaultBranch}, its default one`);
   });
 
 /** The whole of it in one go, for a manifest whose namespace is there already. */
-export const restoreManifest = async (client: Client, metadata: Metadata, wanted: Wanted, services: Pick<Services, 'now'>, signal: AbortSignal): Promise<void> => {
+export const restoreManifest = async (
+  client: Client,
+  metadata: Metadata,
+  wanted: Wanted,
+  services: Pick<Services, 'now'>,
+  signal: AbortSignal,
+): Promise<void> => {
   const at = await begin(client, metadata, wanted, services);
   while (!(await follow(client, wanted, at, services, { remaining: () => RESTORE_MS, signal }))) signal.throwIfAborted();
   await checkRestored(client, metadata, wanted);

@@ -24,7 +24,8 @@ export const settingsStage = (address: LakefsAddress, services: Services): Stage
     await requireMarker(await openTargetNamespace(address, services, details), restore);
     const session = await openSession(address, services, context.budget.signal);
     const found: Setting[] = [];
-    for (const segment of segmentsOf(manifest, 'settings')) for await (const line of readLines(context.read, segment)) found.push(SettingSchema.parse(line));
+    for (const segment of segmentsOf(manifest, 'settings'))
+      for await (const line of readLines(context.read, segment)) found.push(SettingSchema.parse(line));
     await hide(session, details.ids.branches_meta_range_id, found);
     let staged = 0;
     for (const segment of segmentsOf(manifest, 'uncommitted')) staged += await stage(session, readLines(context.read, segment), context);
@@ -104,7 +105,10 @@ const stageOne = async ({ client, repository }: Session, change: Uncommitted): P
 };
 
 /** They get new ids, authors and dates; one whose branches are gone cannot be made. */
-const putPulls = async ({ client, repository }: Session, found: readonly Setting[]): Promise<{ pulls: number; pullsNotRestored: number }> => {
+const putPulls = async (
+  { client, repository }: Session,
+  found: readonly Setting[],
+): Promise<{ pulls: number; pullsNotRestored: number }> => {
   const known = new Set<string>();
   const key = (pull: { title: string; source_branch: string; destination_branch: string }): string =>
     JSON.stringify([pull.title, pull.source_branch, pull.destination_branch]);
@@ -116,7 +120,14 @@ const putPulls = async ({ client, repository }: Session, found: readonly Setting
     const was = status === 'open' ? '' : `${status}${merged_commit_id ? ` as ${merged_commit_id}` : ''}, `;
     const description = `${setting.pull.description ?? ''}\n\n(${was}pull request ${id} before the restore)`.trim();
     const path = ['repositories', repository.id, 'pulls'];
-    const made = await write(client, { method: 'POST', path, body: { title, description, source_branch, destination_branch } }, 201, 400, 404, 409);
+    const made = await write(
+      client,
+      { method: 'POST', path, body: { title, description, source_branch, destination_branch } },
+      201,
+      400,
+      404,
+      409,
+    );
     if (made.status !== 201) {
       count.pullsNotRestored += 1;
       continue;
@@ -134,7 +145,16 @@ const idOf = (body: unknown): string => {
 
 const put = async ({ client, repository }: Session, setting: Setting): Promise<void> => {
   const path = ['repositories', repository.id];
-  if (setting.kind === 'metadata') await write(client, { method: 'POST', path: [...path, 'metadata'], body: { metadata: setting.values }, repeatable: true }, 200, 201, 204);
-  if (setting.kind === 'rules') await write(client, { method: 'PUT', path: [...path, 'settings', 'gc_rules'], body: setting.rules, repeatable: true }, 204);
-  if (setting.kind === 'protection') await write(client, { method: 'PUT', path: [...path, 'settings', 'branch_protection'], body: setting.rules, repeatable: true }, 204);
+  if (setting.kind === 'metadata')
+    await write(
+      client,
+      { method: 'POST', path: [...path, 'metadata'], body: { metadata: setting.values }, repeatable: true },
+      200,
+      201,
+      204,
+    );
+  if (setting.kind === 'rules')
+    await write(client, { method: 'PUT', path: [...path, 'settings', 'gc_rules'], body: setting.rules, repeatable: true }, 204);
+  if (setting.kind === 'protection')
+    await write(client, { method: 'PUT', path: [...path, 'settings', 'branch_protection'], body: setting.rules, repeatable: true }, 204);
 };

@@ -16,11 +16,22 @@ const REMOVALS_AT_ONCE = 16;
 const CursorSchema = z.strictObject({ removed: z.int() });
 
 /** Removes one data object of the scratch namespace: lakeFS itself goes on listing it as if nothing had happened. */
-export const tamperWith = async (address: LakefsAddress, services: Services, manifest: Manifest, seed: number, budget: Budget): Promise<Tampering> => {
+export const tamperWith = async (
+  address: LakefsAddress,
+  services: Services,
+  manifest: Manifest,
+  seed: number,
+  budget: Budget,
+): Promise<Tampering> => {
   scratchNamespace(address);
   const { metadata, objects } = await openSession(address, services, budget.signal);
   const metaRanges: string[] = [];
-  await eachCommit(metadata, detailsOf(manifest).ids.commits_meta_range_id, ({ metaRangeId }) => void (metaRangeId !== '' && metaRanges.push(metaRangeId)), true);
+  await eachCommit(
+    metadata,
+    detailsOf(manifest).ids.commits_meta_range_id,
+    ({ metaRangeId }) => void (metaRangeId !== '' && metaRanges.push(metaRangeId)),
+    true,
+  );
   for (let n = 0; n < metaRanges.length; n++) {
     const ranges = await rangesOf(metadata, metaRanges[(seed + n) % metaRanges.length] ?? '');
     const range = ranges[seed % Math.max(1, ranges.length)];
@@ -35,7 +46,9 @@ export const tamperWith = async (address: LakefsAddress, services: Services, man
     await objects.delete(poolKey(victim.address));
     return { what: [`removed ${victim.address}, the bytes of ${victim.path}`], classes: ['data'] };
   }
-  throw new LifeboatError('NotMeasured', 'the backup has no object that could be removed', { hint: 'A repository without objects cannot be drilled.' });
+  throw new LifeboatError('NotMeasured', 'the backup has no object that could be removed', {
+    hint: 'A repository without objects cannot be drilled.',
+  });
 };
 
 /** Removes the scratch repository, and then everything in its namespace; done when both are gone. */
@@ -50,7 +63,10 @@ export const discardStage = (address: LakefsAddress, services: Services): Stage 
     const client = await connect(address, services, budget.signal);
     const found = await findRepository(client, address.repository);
     if (found !== undefined && found.storage_namespace.replace(/\/+$/, '') !== namespace)
-      throw new LifeboatError('TargetUnusable', `scratch repository ${found.id} lies in ${found.storage_namespace} instead of ${namespace}; nothing was removed`);
+      throw new LifeboatError(
+        'TargetUnusable',
+        `scratch repository ${found.id} lies in ${found.storage_namespace} instead of ${namespace}; nothing was removed`,
+      );
     if (found !== undefined) await deleteRepository(client, address.repository);
     const objects = await openNamespace(address, services, namespace);
     let removed = resume === undefined ? 0 : CursorSchema.parse(JSON.parse(resume)).removed;

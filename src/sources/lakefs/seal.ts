@@ -37,6 +37,10 @@ export const sealStage: Stage = {
 };
 
 const gone = (url: string, { key, bytes }: Item, found: number | undefined): LifeboatError =>
-  new LifeboatError('BackupIncomplete', found === undefined ? `${url}/${key} is not there` : `${url}/${key} has ${found} bytes instead of ${bytes}`, {
-    hint: 'The store lost or changed an object of the pool. Find out why, remove what is wrong, back up again.',
-  });
+  new LifeboatError(
+    'BackupIncomplete',
+    found === undefined ? `${url}/${key} is not there` : `${url}/${key} has ${found} bytes instead of ${bytes}`,
+    {
+      hint: 'The store lost or changed an object of the pool. Find out why, remove what is wrong, back up again.',
+    },
+  );

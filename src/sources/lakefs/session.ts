@@ -30,7 +30,9 @@ export const placeOf = (client: Client, name: string): string => `lakefs://${new
 /** The pool of the source; a dump into a stream has none. */
 export const poolOf = (context: { readonly pool?: Objects }): Objects => {
   if (context.pool !== undefined) return context.pool;
-  throw new LifeboatError('Unsupported', 'a repository of lakeFS is more than one file', { hint: 'Back it up into a store: lifeboat backup.' });
+  throw new LifeboatError('Unsupported', 'a repository of lakeFS is more than one file', {
+    hint: 'Back it up into a store: lifeboat backup.',
+  });
 };
 
 /** The path of an object in the namespace, from the address that lakeFS gives; undefined when it lies elsewhere. */

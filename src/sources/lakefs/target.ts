@@ -3,11 +3,11 @@ import type { LakefsAddress } from './address.ts';
 import { auditStage } from './audit.ts';
 import { loadStage } from './load.ts';
 import { loadManifest } from './load-manifest.ts';
+import { openNamespace } from './namespace.ts';
 import { isBare, prepareStage } from './prepare.ts';
 import { findRepository, version } from './rest/api.ts';
-import { openNamespace } from './namespace.ts';
-import { refsStage } from './restore-refs.ts';
 import { readMarker } from './restore-input.ts';
+import { refsStage } from './restore-refs.ts';
 import { finishStage, settingsStage } from './restore-settings.ts';
 import { discardStage, tamperWith } from './scratch.ts';
 import { connect, placeOf } from './session.ts';
@@ -15,7 +15,13 @@ import { connect, placeOf } from './session.ts';
 /** A repository that is made by the restore, in a namespace that the pool is copied into. */
 export const lakefsTarget = (address: LakefsAddress, services: Services): Target => ({
   inspect: () => inspectTarget(address, services),
-  stages: [prepareStage(address, services), loadStage(address, services), refsStage(address, services), settingsStage(address, services), finishStage(address, services)],
+  stages: [
+    prepareStage(address, services),
+    loadStage(address, services),
+    refsStage(address, services),
+    settingsStage(address, services),
+    finishStage(address, services),
+  ],
   loadArtifact: (artifact, options) => loadManifest(address, services, artifact, options),
   audit: auditStage(address, services),
   tamper: (manifest, seed, budget) => tamperWith(address, services, manifest, seed, budget),

@@ -34,7 +34,9 @@ export const addressFromUrl = (url: URL): MeilisearchAddress => {
   const path = url.pathname.replace(/\/+$/, '');
   const plain = `${scheme}//${url.host}${path}`;
   if (url.search !== '' || url.hash !== '')
-    throw new LifeboatError('Usage', `nothing may follow the path of meilisearch+${plain}`, { hint: 'Options belong into an environment.' });
+    throw new LifeboatError('Usage', `nothing may follow the path of meilisearch+${plain}`, {
+      hint: 'Options belong into an environment.',
+    });
   const given = decodeURIComponent(url.password === '' ? url.username : url.password);
   const parsed = MeilisearchAddressSchema.safeParse({
     url: plain,

@@ -60,7 +60,8 @@ export const statsOf = (client: Client): Promise<Stats> => client.json(StatsSche
 
 export const indexOf = (client: Client, uid: string): Promise<Index> => client.json(IndexSchema, 'GET', indexPath(uid));
 
-export const settingsOf = (client: Client, uid: string): Promise<Settings> => client.json(SettingsSchema, 'GET', `${indexPath(uid)}/settings`);
+export const settingsOf = (client: Client, uid: string): Promise<Settings> =>
+  client.json(SettingsSchema, 'GET', `${indexPath(uid)}/settings`);
 
 export const indexPath = (uid: string): string => `/indexes/${encodeURIComponent(uid)}`;
 
@@ -94,7 +95,11 @@ export const featuresOf = (client: Client): Promise<Record<string, unknown>> =>
 
 /** Undefined where the route is off, or the server is too old for it. */
 export const optionalJson = async (client: Client, method: string, path: string, json?: unknown): Promise<unknown> => {
-  const { status, bytes } = await client.request(method, path, { reads: true, accept: [400, 403, 404, 405], ...(json === undefined ? {} : { json }) });
+  const { status, bytes } = await client.request(method, path, {
+    reads: true,
+    accept: [400, 403, 404, 405],
+    ...(json === undefined ? {} : { json }),
+  });
   if (status >= 300) return undefined;
   return JSON.parse(bytes.toString('utf8'));
 };
@@ -111,5 +116,9 @@ export const countTasks = async (client: Client): Promise<number> =>
 export const taskOf = (client: Client, uid: number): Promise<Task> => client.json(TaskSchema, 'GET', `/tasks/${uid}`);
 
 /** Sends something that becomes a task; answers its uid. */
-export const enqueue = async (client: Client, method: string, path: string, options: Parameters<Client['request']>[2] = {}): Promise<number> =>
-  (await client.json(EnqueuedSchema, method, path, options)).taskUid;
+export const enqueue = async (
+  client: Client,
+  method: string,
+  path: string,
+  options: Parameters<Client['request']>[2] = {},
+): Promise<number> => (await client.json(EnqueuedSchema, method, path, options)).taskUid;

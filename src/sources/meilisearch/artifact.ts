@@ -2,11 +2,11 @@ import { z } from 'zod';
 import type { Manifest, Segment } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
 import type { SegmentSource, StageContext, StageInput } from '../contract.ts';
-import { DetailsSchema } from './dump-facts.ts';
 import { type DumpContents, readContents } from './dump/contents.ts';
 import { readGzip } from './dump/gzip-read.ts';
 import { readLines } from './dump/lines.ts';
 import { readTar } from './dump/tar-read.ts';
+import { DetailsSchema } from './dump-facts.ts';
 import { type Search, SearchSchema } from './searches.ts';
 
 export type RestoreInput = Extract<StageInput, { kind: 'restore' }>;
@@ -30,7 +30,8 @@ const contextOf = (segment: Segment): z.output<typeof ContextSchema> => {
   });
 };
 
-const ofKind = (manifest: Manifest, ...kinds: readonly string[]): Segment[] => manifest.segments.filter((segment) => kinds.includes(contextOf(segment).kind));
+const ofKind = (manifest: Manifest, ...kinds: readonly string[]): Segment[] =>
+  manifest.segments.filter((segment) => kinds.includes(contextOf(segment).kind));
 
 export const detailsOf = (manifest: Manifest) => DetailsSchema.parse(manifest.details);
 
@@ -46,7 +47,8 @@ export const contentsOf = ({ read }: Pick<StageContext, 'read'>, manifest: Manif
   readContents(readTar(isFile(manifest) ? fileTar(read, manifest) : segmentsOf(read, ofKind(manifest, 'instance', 'settings'))));
 
 /** The archive within a dump that the server wrote. */
-export const fileTar = (read: SegmentSource, manifest: Manifest): AsyncIterable<Buffer> => readGzip(segmentsOf(read, ofKind(manifest, 'file')));
+export const fileTar = (read: SegmentSource, manifest: Manifest): AsyncIterable<Buffer> =>
+  readGzip(segmentsOf(read, ofKind(manifest, 'file')));
 
 async function* segmentsOf(read: SegmentSource, segments: readonly Segment[]): AsyncGenerator<Uint8Array> {
   for (const segment of segments) yield* read.read(segment);

@@ -35,7 +35,12 @@ export const auditInstance = async (client: Client, indexes: readonly Index[], c
 };
 
 /** A class without rows counts only where the backup has it: an instance without indexes has no settings. */
-const digestsOf = async (client: Client, indexes: readonly Index[], keys: readonly Key[], expected: ReadonlySet<string>): Promise<ClassDigest[]> => {
+const digestsOf = async (
+  client: Client,
+  indexes: readonly Index[],
+  keys: readonly Key[],
+  expected: ReadonlySet<string>,
+): Promise<ClassDigest[]> => {
   const factory = await loadDigest();
   const ofIndexes = factory.open(INDEX_CLASS.name, INDEX_CLASS.columns);
   const ofSettings = factory.open(SETTINGS_CLASS.name, SETTINGS_CLASS.columns);
@@ -56,7 +61,9 @@ const featureChecks = async (client: Client, { features }: DumpContents): Promis
   const has = await featuresOf(client);
   return Object.entries(features)
     .filter(([, value]) => value === true)
-    .map(([name]) => check(`experimental feature ${name}`, 'on', has[name] === true ? 'on' : name in has ? 'off' : 'unknown to this version'));
+    .map(([name]) =>
+      check(`experimental feature ${name}`, 'on', has[name] === true ? 'on' : name in has ? 'off' : 'unknown to this version'),
+    );
 };
 
 /** They end some day, so no digest can hold them. */
@@ -70,7 +77,9 @@ const masterKey = (print: { readonly uid: string; readonly print: string } | nul
   const key = keys.find(({ uid }) => uid === print?.uid)?.key;
   if (print === null || key === undefined) return [];
   const same = printOf(key) === print.print;
-  const said = same ? 'the same as at the backup: API keys have their old values' : 'another than at the backup: API keys have other values';
+  const said = same
+    ? 'the same as at the backup: API keys have their old values'
+    : 'another than at the backup: API keys have other values';
   return [{ name: 'master key', expected: said, actual: said, ok: true }];
 };
 
@@ -84,7 +93,8 @@ const searchChecks = async (client: Client, context: TaskContext): Promise<Check
   for (const search of searches) {
     const [expected, actual] = [search.expected, await ask(client, search)].map((values) => JSON.stringify(values));
     if (expected === actual) same++;
-    else if (different.length < SHOWN) different.push(check(`search in ${search.index}: ${JSON.stringify(search.body)}`, expected ?? '', actual ?? ''));
+    else if (different.length < SHOWN)
+      different.push(check(`search in ${search.index}: ${JSON.stringify(search.body)}`, expected ?? '', actual ?? ''));
   }
   return [...different, check('recorded searches that answer the same', String(searches.length), String(same))];
 };

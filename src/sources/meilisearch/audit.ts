@@ -41,7 +41,10 @@ export const auditStage = (address: MeilisearchAddress, services: Services, rang
 });
 
 /** All of the target, or, where a restore only replaced its own indexes, those. */
-const auditedIndexes = async (client: Client, context: Pick<TaskContext, 'input'> & Parameters<typeof restoreInput>[0]): Promise<Index[]> => {
+const auditedIndexes = async (
+  client: Client,
+  context: Pick<TaskContext, 'input'> & Parameters<typeof restoreInput>[0],
+): Promise<Index[]> => {
   const { manifest, overwrite } = restoreInput(context);
   const ours = new Set(manifest.digests.map(({ name }) => name));
   return (await indexesOf(client)).filter(({ uid }) => uid !== MARKER_INDEX && (!overwrite || ours.has(documentsClass(uid))));

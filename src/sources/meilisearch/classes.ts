@@ -25,11 +25,21 @@ export const indexRow = ({ uid, primaryKey }: { readonly uid: string; readonly p
 export const settingsRow = (uid: string, settings: Readonly<Record<string, Json>>): Row => row(uid, withoutKeys(settings));
 
 /** Undefined for a key that no route can make again: one that ends, and one for some indexes with an action for all. */
-export const keyRow = ({ uid, name, description, actions, indexes, expiresAt }: Pick<Key, 'uid' | 'name' | 'description' | 'actions' | 'indexes' | 'expiresAt'>): Row | undefined =>
-  expiresAt !== null || !isRestorable({ actions, indexes }) ? undefined : row(uid, name, description, [...actions].sort(), [...indexes].sort());
+export const keyRow = ({
+  uid,
+  name,
+  description,
+  actions,
+  indexes,
+  expiresAt,
+}: Pick<Key, 'uid' | 'name' | 'description' | 'actions' | 'indexes' | 'expiresAt'>): Row | undefined =>
+  expiresAt !== null || !isRestorable({ actions, indexes })
+    ? undefined
+    : row(uid, name, description, [...actions].sort(), [...indexes].sort());
 
 /** Actions that a key for some indexes may have; anything else is for the whole instance. */
-const OF_INDEXES = /^(search|chatCompletions|(documents|indexes|tasks|settings|stats|dumps|snapshots)(\.[a-z*]+)?|chatsSettings\.[a-z*]+|metrics\.get|\*|\*\.get)$/;
+const OF_INDEXES =
+  /^(search|chatCompletions|(documents|indexes|tasks|settings|stats|dumps|snapshots)(\.[a-z*]+)?|chatsSettings\.[a-z*]+|metrics\.get|\*|\*\.get)$/;
 const OF_INSTANCE = /^(version|keys|experimental|network|export|webhooks|dumps|snapshots)(\.|$)/;
 
 export const isRestorable = ({ actions, indexes }: { readonly actions: readonly string[]; readonly indexes: readonly string[] }): boolean =>

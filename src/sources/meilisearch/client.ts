@@ -104,7 +104,9 @@ const openClient = (means: Means): Client => {
 const send = ({ address, key, agent, signal }: Means, method: string, path: string, options: RequestOptions): Promise<Answer> => {
   const query = new URLSearchParams(Object.entries(options.query ?? {}).map(([name, value]): [string, string] => [name, String(value)]));
   const url = new URL(`${address.url}${path}${query.size === 0 ? '' : `?${query}`}`);
-  const body: RequestOptions['body'] = options.body ?? (options.json === undefined ? undefined : { bytes: Buffer.from(JSON.stringify(options.json)), type: 'application/json' });
+  const body: RequestOptions['body'] =
+    options.body ??
+    (options.json === undefined ? undefined : { bytes: Buffer.from(JSON.stringify(options.json)), type: 'application/json' });
   const headers: http.OutgoingHttpHeaders = {
     // The server compresses on one thread, and slower than the network.
     'accept-encoding': 'identity',
@@ -128,7 +130,11 @@ const send = ({ address, key, agent, signal }: Means, method: string, path: stri
         });
         response.on('end', () => {
           const date = response.headers.date === undefined ? undefined : new Date(response.headers.date);
-          resolve({ status: response.statusCode ?? 0, bytes: parts.length === 1 ? (parts[0] ?? Buffer.alloc(0)) : Buffer.concat(parts), date });
+          resolve({
+            status: response.statusCode ?? 0,
+            bytes: parts.length === 1 ? (parts[0] ?? Buffer.alloc(0)) : Buffer.concat(parts),
+            date,
+          });
         });
         response.on('aborted', () => fail(new Error('the answer was cut')));
       },

@@ -31,7 +31,9 @@ export const concludeDump = async (context: StageContext): Promise<Conclusion> =
 };
 
 const apiDump = (instance: InstanceFacts, { documents, redacted }: Gathered): Conclusion => {
-  const changed = [...new Set(documents.filter(({ updatedAt, planned, reads }) => updatedAt !== planned || reads > 1).map(({ index }) => index))];
+  const changed = [
+    ...new Set(documents.filter(({ updatedAt, planned, reads }) => updatedAt !== planned || reads > 1).map(({ index }) => index)),
+  ];
   const quiesced = changed.length === 0 && instance.waiting === 0;
   const { version, keyPrint } = instance;
   const details: Details = { mode: 'api', version, keyPrint, indexes: indexesOf(documents) };

@@ -41,7 +41,12 @@ export const FileFactsSchema = z.object({
   tasks: z.int(),
 });
 
-export const DumpFactsSchema = z.discriminatedUnion('kind', [DocumentsFactsSchema, InstanceFactsSchema, SettingsFactsSchema, FileFactsSchema]);
+export const DumpFactsSchema = z.discriminatedUnion('kind', [
+  DocumentsFactsSchema,
+  InstanceFactsSchema,
+  SettingsFactsSchema,
+  FileFactsSchema,
+]);
 
 /** Details of the manifest. */
 export const DetailsSchema = z.object({

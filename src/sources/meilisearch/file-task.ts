@@ -8,8 +8,8 @@ import { LifeboatError } from '../../errors.ts';
 import type { Cursor, Part, TaskContext } from '../contract.ts';
 import { type Task, taskOf } from './api.ts';
 import type { Client } from './client.ts';
-import { checkDump } from './dump/check.ts';
 import { digestContents } from './digest-contents.ts';
+import { checkDump } from './dump/check.ts';
 import type { Token } from './instant.ts';
 
 /** Bytes of a dump that become one segment. */
@@ -38,25 +38,40 @@ export const dumpFile = async (client: Client, token: Token, context: TaskContex
   const waited = cursor.looks * LOOK_SECONDS;
   refuse(task, waited);
   if (task.status !== 'succeeded')
-    return { segments: [], digests: [], facts: pending(token), next: { cursor: encode({ phase: 'wait', looks: cursor.looks + 1 }), afterSeconds: LOOK_SECONDS } };
+    return {
+      segments: [],
+      digests: [],
+      facts: pending(token),
+      next: { cursor: encode({ phase: 'wait', looks: cursor.looks + 1 }), afterSeconds: LOOK_SECONDS },
+    };
   return checkAndCopy(client, token, task, context);
 };
 
 /** Facts of a part in which nothing is known yet; the last part's count. */
-const pending = (token: Extract<Token, { mode: 'server' }>) => ({ kind: 'file', version: '', at: token.at, dumpUid: '', keys: 0, tasks: 0 });
+const pending = (token: Extract<Token, { mode: 'server' }>) => ({
+  kind: 'file',
+  version: '',
+  at: token.at,
+  dumpUid: '',
+  keys: 0,
+  tasks: 0,
+});
 
 const refuse = ({ uid, status, error }: Task, waited: number): void => {
   if (status === 'failed')
     throw new LifeboatError('BackupFailed', `dump task ${uid} failed: ${error?.code ?? 'unknown'}: ${error?.message ?? ''}`, {
       hint: 'Is there room, and is the dump directory still there? Meilisearch makes it only when it starts.',
     });
-  if (status === 'canceled') throw new LifeboatError('BackupFailed', `dump task ${uid} was canceled`, { hint: 'Somebody canceled it; start a new backup.' });
+  if (status === 'canceled')
+    throw new LifeboatError('BackupFailed', `dump task ${uid} was canceled`, { hint: 'Somebody canceled it; start a new backup.' });
   if (status === 'enqueued' && waited > QUEUE_MAX_SECONDS)
     throw new LifeboatError('BackupFailed', `dump task ${uid} did not begin within ${QUEUE_MAX_SECONDS / 3600} hours`, {
       hint: 'A task before it does not end: look at GET /batches?statuses=processing.',
     });
   if (status === 'processing' && waited > DUMP_MAX_SECONDS)
-    throw new LifeboatError('BackupFailed', `dump task ${uid} did not end within ${DUMP_MAX_SECONDS / 3600} hours`, { hint: 'Use mode api.' });
+    throw new LifeboatError('BackupFailed', `dump task ${uid} did not end within ${DUMP_MAX_SECONDS / 3600} hours`, {
+      hint: 'Use mode api.',
+    });
 };
 
 const DumpDetailsSchema = z.object({ dumpUid: z.string().regex(/^[\w-]{1,64}$/) });
@@ -88,17 +103,25 @@ const sizeOf = async (path: string, task: Task): Promise<number> => {
   return found.size;
 };
 
-const copy = async (from: Extract<z.output<typeof CursorSchema>, { phase: 'copy' }>, context: TaskContext, facts: object): Promise<Part> => {
+const copy = async (
+  from: Extract<z.output<typeof CursorSchema>, { phase: 'copy' }>,
+  context: TaskContext,
+  facts: object,
+): Promise<Part> => {
   const segments: Segment[] = [];
   let { offset } = from;
   while (offset < from.bytes && (segments.length === 0 || context.budget.remaining() > 0)) {
     const end = Math.min(from.bytes, offset + PIECE_BYTES);
     segments.push(
-      await context.write.write(ordinal((context.task + 1) * 10, from.segments + segments.length), createReadStream(from.path, { start: offset, end: end - 1 }), {
-        encoding: 'identity',
-        extension: 'part',
-        context: { kind: 'file' },
-      }),
+      await context.write.write(
+        ordinal((context.task + 1) * 10, from.segments + segments.length),
+        createReadStream(from.path, { start: offset, end: end - 1 }),
+        {
+          encoding: 'identity',
+          extension: 'part',
+          context: { kind: 'file' },
+        },
+      ),
     );
     context.progress({ rows: 0, bytes: end - offset, what: from.path });
     offset = end;

@@ -63,7 +63,10 @@ export const finishInstance = async (client: Client, contents: DumpContents, how
 /** Without what the server only tells: whether a remote answers. */
 const remotesOf = (remotes: Readonly<Record<string, Readonly<Record<string, Json>>>>): Json =>
   Object.fromEntries(
-    Object.entries(remotes).map(([name, { url = null, searchApiKey = null, writeApiKey = null }]) => [name, { url, searchApiKey, writeApiKey }]),
+    Object.entries(remotes).map(([name, { url = null, searchApiKey = null, writeApiKey = null }]) => [
+      name,
+      { url, searchApiKey, writeApiKey },
+    ]),
   );
 
 const WebhooksSchema = z.object({ results: z.array(z.object({ url: z.string() })) });
@@ -77,7 +80,8 @@ const restoreKeys = async (client: Client, keys: readonly KeyLine[], how: Finish
   const there = (await keysOf(client)) ?? [];
   const wanted = new Set(keys.map(({ uid }) => uid));
   if (how.alone)
-    for (const { uid, key } of there) if (!wanted.has(uid) && key !== client.key) await client.request('DELETE', `/keys/${uid}`, { accept: [404] });
+    for (const { uid, key } of there)
+      if (!wanted.has(uid) && key !== client.key) await client.request('DELETE', `/keys/${uid}`, { accept: [404] });
   const known = new Set(there.map(({ uid }) => uid));
   for (const key of keys) {
     if (known.has(key.uid) || !canBeMade(key, now)) continue;

@@ -15,7 +15,9 @@ they follow from the master key. Start the instance with the same master key, an
     redacted === 0
       ? ''
       : `${redacted} keys of embedders are missing, because the server shows them only in part: set them again (\`PATCH /indexes/<uid>/settings/embedders\`) before documents are added.`,
-    changed.length === 0 ? '' : `Each index is whole, but not all are of one instant: ${changed.map((uid) => `\`${uid}\``).join(', ')} changed meanwhile.`,
+    changed.length === 0
+      ? ''
+      : `Each index is whole, but not all are of one instant: ${changed.map((uid) => `\`${uid}\``).join(', ')} changed meanwhile.`,
     `\`\`\`sh
 xargs -d '\\n' cat < segments.txt > backup.dump
 meilisearch --import-dump backup.dump --db-path ./restored.ms --master-key "$MEILI_MASTER_KEY"

@@ -52,10 +52,14 @@ export const requestFailed = (
       hint: 'Is the instance running? While it imports a dump its port is closed.',
       cause,
     });
-  return new LifeboatError('ConnectionLost', `${method} ${path} at ${address.url} broke off: ${cause instanceof Error ? cause.message : code}`, {
-    hint: 'The instance may have been restarted.',
-    cause,
-  });
+  return new LifeboatError(
+    'ConnectionLost',
+    `${method} ${path} at ${address.url} broke off: ${cause instanceof Error ? cause.message : code}`,
+    {
+      hint: 'The instance may have been restarted.',
+      cause,
+    },
+  );
 };
 
 export const parseJson = (bytes: Buffer): unknown => {

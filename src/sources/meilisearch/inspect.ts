@@ -1,6 +1,6 @@
 import { access } from 'node:fs/promises';
-import type { Facts, Problem, Services } from '../contract.ts';
 import { LifeboatError } from '../../errors.ts';
+import type { Facts, Problem, Services } from '../contract.ts';
 import { type MeilisearchAddress, placeOf } from './address.ts';
 import { indexesOf, keysOf, statsOf, versionOf } from './api.ts';
 import { type Client, withClient } from './client.ts';
@@ -63,9 +63,21 @@ const markerProblem = async (client: Client): Promise<Problem[]> =>
 const directoryProblem = async ({ mode, dumpDirectory }: MeilisearchAddress): Promise<Problem[]> => {
   if (mode !== 'server') return [];
   if (dumpDirectory === undefined)
-    return [{ code: 'DumpDirectoryMissing', message: 'mode server needs dumpDirectory', hint: 'It is the --dump-dir of the instance, as it is mounted here.' }];
+    return [
+      {
+        code: 'DumpDirectoryMissing',
+        message: 'mode server needs dumpDirectory',
+        hint: 'It is the --dump-dir of the instance, as it is mounted here.',
+      },
+    ];
   return access(dumpDirectory).then(
     () => [],
-    () => [{ code: 'DumpDirectoryMissing', message: `the dump directory ${dumpDirectory} is not here`, hint: 'Mount the --dump-dir of the instance.' }],
+    () => [
+      {
+        code: 'DumpDirectoryMissing',
+        message: `the dump directory ${dumpDirectory} is not here`,
+        hint: 'Mount the --dump-dir of the instance.',
+      },
+    ],
   );
 };

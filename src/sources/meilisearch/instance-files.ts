@@ -33,7 +33,10 @@ export const readInstance = async (client: Client): Promise<Instance> => {
   const webhooks = WebhooksSchema.safeParse(await optionalJson(client, 'GET', '/webhooks'));
   const settings = new Map<string, Record<string, unknown>>();
   for (const { uid } of chats.success ? chats.data.results : [])
-    settings.set(uid, z.record(z.string(), z.unknown()).parse(await optionalJson(client, 'GET', `/chats/${encodeURIComponent(uid)}/settings`)));
+    settings.set(
+      uid,
+      z.record(z.string(), z.unknown()).parse(await optionalJson(client, 'GET', `/chats/${encodeURIComponent(uid)}/settings`)),
+    );
   return {
     version: await versionOf(client),
     keys: (await keysOf(client)) ?? [],

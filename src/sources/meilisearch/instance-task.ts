@@ -7,9 +7,8 @@ import { countTasks, indexOf, settingsOf } from './api.ts';
 import { INDEX_CLASS, indexRow, KEY_CLASS, keyRow, SETTINGS_CLASS, settingsRow } from './classes.ts';
 import type { Client } from './client.ts';
 import type { InstanceFacts } from './dump-facts.ts';
-import { indexFiles, instanceFiles, keyPrint, readInstance } from './instance-files.ts';
+import { indexFiles, instanceFiles, keyPrint, linesOf, readInstance } from './instance-files.ts';
 import type { Token } from './instant.ts';
-import { linesOf } from './instance-files.ts';
 import { recordSearches, type Search } from './searches.ts';
 import { writePiece } from './segment-writer.ts';
 

@@ -39,7 +39,11 @@ export const openInstant = (address: MeilisearchAddress, services: Services, wai
       waiting = await openTasks(client);
     }
     const at = await now();
-    return { consistency: 'fuzzy', at, token: { mode: 'api', at, waiting: waiting.many, named: waiting.open.slice(0, NAMED_MAX).map(nameOf) } };
+    return {
+      consistency: 'fuzzy',
+      at,
+      token: { mode: 'api', at, waiting: waiting.many, named: waiting.open.slice(0, NAMED_MAX).map(nameOf) },
+    };
   });
 
 const nameOf = ({ uid, type, indexUid }: Task): string => `task ${uid} (${type}${indexUid === null ? '' : ` of ${indexUid}`})`;

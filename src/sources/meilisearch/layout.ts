@@ -1,8 +1,8 @@
 import type { Receipt } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
 import type { StageContext } from '../contract.ts';
-import { type DocumentsFacts, DumpFactsSchema } from './dump-facts.ts';
 import type { RawSum } from './dump/gzip-frame.ts';
+import { type DocumentsFacts, DumpFactsSchema } from './dump-facts.ts';
 
 /** What the dump wrote, in the order of the archive: a piece that is whole files, or the documents of one index. */
 export type Piece =

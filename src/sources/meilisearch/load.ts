@@ -26,7 +26,9 @@ export const loadStage = (address: MeilisearchAddress, services: Services): Stag
   async *plan(context) {
     const { manifest } = restoreInput(context);
     if (isFile(manifest)) yield { task: { file: true } };
-    else for (const { uid } of (await contentsOf(context, manifest)).indexes) if (documentSegments(manifest, uid).length > 0) yield { task: { index: uid } };
+    else
+      for (const { uid } of (await contentsOf(context, manifest)).indexes)
+        if (documentSegments(manifest, uid).length > 0) yield { task: { index: uid } };
   },
   run: (json, context, resume) =>
     withClient(address, services, context.budget.signal, async (client) => {

@@ -29,7 +29,9 @@ export const readMarker = async (client: Client): Promise<Marker | undefined> =>
   if (marker.success) return marker.data;
   // Made, and not yet written: nothing else was done then.
   if (status === 404) return { restore: '', scratch: null, features: {}, keys: [] };
-  throw new LifeboatError('TargetUnusable', `index ${MARKER_INDEX} is there and is no marker of a restore`, { hint: 'Delete it, or restore elsewhere.' });
+  throw new LifeboatError('TargetUnusable', `index ${MARKER_INDEX} is there and is no marker of a restore`, {
+    hint: 'Delete it, or restore elsewhere.',
+  });
 };
 
 export const writeMarker = async (client: Client, marker: Marker, budget: Budget): Promise<void> => {
@@ -38,7 +40,11 @@ export const writeMarker = async (client: Client, marker: Marker, budget: Budget
   await waitTasks(client, [created], budget).catch((error: unknown) => {
     if (!(error instanceof LifeboatError && error.message.includes('index_already_exists'))) throw error;
   });
-  await mustEnd(client, [await enqueue(client, 'POST', `${indexPath(MARKER_INDEX)}/documents`, { json: [{ id: MARKER_ID, ...marker }] })], budget);
+  await mustEnd(
+    client,
+    [await enqueue(client, 'POST', `${indexPath(MARKER_INDEX)}/documents`, { json: [{ id: MARKER_ID, ...marker }] })],
+    budget,
+  );
 };
 
 export const removeMarker = async (client: Client, budget: Budget): Promise<void> => {
@@ -49,13 +55,20 @@ export const removeMarker = async (client: Client, budget: Budget): Promise<void
 export const requireMarker = async (client: Client, restore: string): Promise<Marker> => {
   const marker = await readMarker(client);
   if (marker?.restore === restore) return marker;
-  throw new LifeboatError('TargetUnusable', marker === undefined ? 'the target has no marker of this restore' : `the target is marked by another restore, ${marker.restore}`, {
-    hint: 'Something else changed the target meanwhile; restore into an empty instance.',
-  });
+  throw new LifeboatError(
+    'TargetUnusable',
+    marker === undefined ? 'the target has no marker of this restore' : `the target is marked by another restore, ${marker.restore}`,
+    {
+      hint: 'Something else changed the target meanwhile; restore into an empty instance.',
+    },
+  );
 };
 
 /** Short tasks: a target that does not end them within a function's time is busy with something else. */
 export const mustEnd = async (client: Client, uids: readonly number[], budget: Budget): Promise<void> => {
   const open = await waitTasks(client, uids, budget);
-  if (open.length > 0) throw new LifeboatError('SourceBusy', `task ${open[0]} of ${client.address.url} waits behind others`, { hint: 'Try again when its queue is empty.' });
+  if (open.length > 0)
+    throw new LifeboatError('SourceBusy', `task ${open[0]} of ${client.address.url} waits behind others`, {
+      hint: 'Try again when its queue is empty.',
+    });
 };

@@ -1,7 +1,7 @@
-import type { Client } from './client.ts';
 import { indexPath } from './api.ts';
-import { readPage } from './dump/page.ts';
+import type { Client } from './client.ts';
 import type { DocumentSlice } from './dump/json-slices.ts';
+import { readPage } from './dump/page.ts';
 
 /** Aim for an answer, in bytes: the server needs five times as much memory for it. */
 export const PAGE_BYTES = 8 * 1024 * 1024;

@@ -65,7 +65,9 @@ export const prepare = async (client: Client, contents: DumpContents, how: Occup
 const refuseOlder = async (client: Client, { dbVersion }: DumpContents): Promise<void> => {
   const version = await versionOf(client);
   if (compareVersions(version, dbVersion) >= 0) return;
-  throw new LifeboatError('TargetTooOld', `the target is Meilisearch ${version}, the backup is of ${dbVersion}`, { hint: 'Restore into the same version or a later one.' });
+  throw new LifeboatError('TargetTooOld', `the target is Meilisearch ${version}, the backup is of ${dbVersion}`, {
+    hint: 'Restore into the same version or a later one.',
+  });
 };
 
 /** By major and minor version: a patch changes no format. */
@@ -81,7 +83,13 @@ const refuseWithoutKeys = async (client: Client, { keys }: DumpContents): Promis
     });
 };
 
-const refuseOccupied = (client: Client, indexes: readonly Index[], contents: DumpContents, how: Occupation, other: string | undefined): void => {
+const refuseOccupied = (
+  client: Client,
+  indexes: readonly Index[],
+  contents: DumpContents,
+  how: Occupation,
+  other: string | undefined,
+): void => {
   const where = client.address.url;
   if (other !== undefined && other !== '' && !how.overwrite)
     throw new LifeboatError('TargetUnusable', `restore ${other} began at ${where} and did not end`, {
@@ -94,9 +102,13 @@ const refuseOccupied = (client: Client, indexes: readonly Index[], contents: Dum
     });
   const same = sameUids(indexes, contents);
   if (same.length > 0 && !how.overwrite)
-    throw new LifeboatError('TargetNotEmpty', `the target ${where} has ${same.length === 1 ? 'an index' : 'indexes'} of the backup: ${same.slice(0, 5).join(', ')}`, {
-      hint: 'Restore into an empty instance, or add --overwrite to replace those indexes.',
-    });
+    throw new LifeboatError(
+      'TargetNotEmpty',
+      `the target ${where} has ${same.length === 1 ? 'an index' : 'indexes'} of the backup: ${same.slice(0, 5).join(', ')}`,
+      {
+        hint: 'Restore into an empty instance, or add --overwrite to replace those indexes.',
+      },
+    );
 };
 
 const sameUids = (indexes: readonly Index[], contents: DumpContents): string[] => {
@@ -104,7 +116,11 @@ const sameUids = (indexes: readonly Index[], contents: DumpContents): string[] =
   return indexes.map(({ uid }) => uid).filter((uid) => wanted.has(uid));
 };
 
-const named = (indexes: readonly Index[]): string => indexes.slice(0, 5).map(({ uid }) => uid).join(', ');
+const named = (indexes: readonly Index[]): string =>
+  indexes
+    .slice(0, 5)
+    .map(({ uid }) => uid)
+    .join(', ');
 
 export const removeIndexes = async (client: Client, uids: readonly string[], budget: Budget): Promise<void> => {
   const tasks: number[] = [];

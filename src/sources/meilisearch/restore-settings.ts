@@ -40,6 +40,9 @@ export const restoreIndex = async (client: Client, { uid, primaryKey, settings }
   const { status, bytes } = await client.request('GET', indexPath(uid), { accept: [404] });
   if (status === 404) await mustEnd(client, [await enqueue(client, 'POST', '/indexes', { json: { uid, primaryKey } })], budget);
   else if (IndexSchema.parse(parseJson(bytes)).primaryKey !== primaryKey)
-    throw new LifeboatError('TargetUnusable', `index ${uid} of the target has another primary key`, { hint: 'Something else made it meanwhile.' });
-  if (Object.keys(settings).length > 0) await mustEnd(client, [await enqueue(client, 'PATCH', `${indexPath(uid)}/settings`, { json: settings })], budget);
+    throw new LifeboatError('TargetUnusable', `index ${uid} of the target has another primary key`, {
+      hint: 'Something else made it meanwhile.',
+    });
+  if (Object.keys(settings).length > 0)
+    await mustEnd(client, [await enqueue(client, 'PATCH', `${indexPath(uid)}/settings`, { json: settings })], budget);
 };

@@ -29,7 +29,8 @@ export const sealStage: Stage = {
     const segments: Segment[] = first === 0 ? [await write(context, atBegin, GZIP_HEADER, 'identity')] : [];
     for (const [n, piece] of pieces.entries()) {
       if (n < first || piece.kind !== 'documents') continue;
-      if (n > first && context.budget.remaining() <= 0) return { segments, digests: [], next: { cursor: JSON.stringify({ pieces: n }) as Cursor } };
+      if (n > first && context.budget.remaining() <= 0)
+        return { segments, digests: [], next: { cursor: JSON.stringify({ pieces: n }) as Cursor } };
       const [before, after] = framesOf(piece, mtime);
       segments.push(await write(context, beforeTask(piece.firstTask), before, 'deflate-raw-flushed'));
       if (after.length > 0) segments.push(await write(context, afterTask(piece.lastTask), after, 'deflate-raw-flushed'));

@@ -36,7 +36,13 @@ export const recordSearches = async (client: Client, index: Index, settings: Set
   const samples = await sample(client, index.uid);
   const found: Search[] = [];
   const keep = async (body: Record<string, Json>): Promise<void> => {
-    const search = { index: index.uid, updatedAt: index.updatedAt, body: { ...body, limit: HITS_MAX + 1, attributesToRetrieve: [key] }, field: key, ordered: false };
+    const search = {
+      index: index.uid,
+      updatedAt: index.updatedAt,
+      body: { ...body, limit: HITS_MAX + 1, attributesToRetrieve: [key] },
+      field: key,
+      ordered: false,
+    };
     const answer = await ask(client, search);
     if (answer.length > 0 && answer.length <= HITS_MAX) found.push({ ...search, expected: answer });
   };

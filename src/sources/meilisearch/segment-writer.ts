@@ -32,7 +32,12 @@ export interface LineWriter {
 const BLOCK_BYTES = 1024 * 1024;
 
 /** Segments are numbered from `first` on; at most one is being stored while the next one is filled. */
-export const lineWriter = (context: TaskContext, first: number, about: (documents: number) => Json, rawMax = SEGMENT_RAW_BYTES): LineWriter => {
+export const lineWriter = (
+  context: TaskContext,
+  first: number,
+  about: (documents: number) => Json,
+  rawMax = SEGMENT_RAW_BYTES,
+): LineWriter => {
   let n = first;
   let blocks: Buffer[] = [];
   let block = Buffer.alloc(0);

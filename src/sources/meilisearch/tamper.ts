@@ -14,7 +14,13 @@ const JsonValue: z.ZodType<Json> = z.json();
 const PageSchema = z.object({ results: z.array(z.record(z.string(), JsonValue)) });
 
 /** Changes one document of the scratch instance, or where there is none, the settings of one index. */
-export const tamperWith = (address: MeilisearchAddress, services: Services, _manifest: Manifest, seed: number, budget: Budget): Promise<Tampering> =>
+export const tamperWith = (
+  address: MeilisearchAddress,
+  services: Services,
+  _manifest: Manifest,
+  seed: number,
+  budget: Budget,
+): Promise<Tampering> =>
   withClient(address, services, budget.signal, async (client) => {
     await requireScratch(client, address);
     const stats = await statsOf(client);
@@ -45,7 +51,14 @@ const changed = (value: Json | undefined): Json => {
 };
 
 const changeSettings = async (client: Client, { uid }: Index, budget: Budget): Promise<Tampering> => {
-  const stopWords = z.array(z.string()).catch([]).parse((await settingsOf(client, uid))['stopWords']);
-  await mustEnd(client, [await enqueue(client, 'PATCH', `${indexPath(uid)}/settings`, { json: { stopWords: [...stopWords, 'lifeboat'] } })], budget);
+  const stopWords = z
+    .array(z.string())
+    .catch([])
+    .parse((await settingsOf(client, uid))['stopWords']);
+  await mustEnd(
+    client,
+    [await enqueue(client, 'PATCH', `${indexPath(uid)}/settings`, { json: { stopWords: [...stopWords, 'lifeboat'] } })],
+    budget,
+  );
   return { what: [`added a stop word to index ${uid}`], classes: [SETTINGS_CLASS.name] };
 };

@@ -23,9 +23,13 @@ export const openOf = async (client: Client, uids: readonly number[]): Promise<n
       if (status === 'enqueued' || status === 'processing') open.push(uid);
       if (status === 'succeeded') continue;
       if (status === 'failed' || status === 'canceled')
-        throw new LifeboatError('RestoreFailed', `task ${uid} (${type} of ${indexUid ?? 'the instance'}) ${status}: ${error?.code ?? ''} ${error?.message ?? ''}`.trim(), {
-          hint: 'The target did not take what the backup holds; what is there now is not whole.',
-        });
+        throw new LifeboatError(
+          'RestoreFailed',
+          `task ${uid} (${type} of ${indexUid ?? 'the instance'}) ${status}: ${error?.code ?? ''} ${error?.message ?? ''}`.trim(),
+          {
+            hint: 'The target did not take what the backup holds; what is there now is not whole.',
+          },
+        );
     }
     if (results.length < asked.length)
       throw new LifeboatError('TargetProblem', `the target has forgotten tasks of this restore (${asked.length - results.length})`, {

@@ -41,7 +41,9 @@ const PARAMETERS = new Set(['sslmode', 'sslrootcert', 'barrier', 'barrierTimeout
 export const addressFromUrl = (url: URL): MysqlAddress => {
   for (const name of url.searchParams.keys()) {
     if (!PARAMETERS.has(name))
-      throw new LifeboatError('Usage', `unknown parameter "${name}" in ${redactUrl(url)}`, { hint: `Known are ${[...PARAMETERS].join(', ')}.` });
+      throw new LifeboatError('Usage', `unknown parameter "${name}" in ${redactUrl(url)}`, {
+        hint: `Known are ${[...PARAMETERS].join(', ')}.`,
+      });
   }
   const parameter = (name: string) => url.searchParams.get(name) ?? undefined;
   const timeout = parameter('barrierTimeout');

@@ -37,7 +37,9 @@ export const auditStage = (address: MysqlAddress, services: Services): Stage => 
   async run(json, context, resume): Promise<Part> {
     const task = AuditTaskSchema.parse(json);
     const work = (connection: Connection): Promise<Part> =>
-      task.kind === 'rows' ? auditRows(connection, task.pieces, context, resume) : checks(connection, services, restoreInput(context).manifest);
+      task.kind === 'rows'
+        ? auditRows(connection, task.pieces, context, resume)
+        : checks(connection, services, restoreInput(context).manifest);
     return withConnection(address, services, work, { target: true, signal: context.budget.signal });
   },
 });
@@ -51,7 +53,12 @@ const checks = async (connection: Connection, services: Services, manifest: Mani
   return { segments: [], digests: [], facts: z.json().parse({ checks: compared }) };
 };
 
-const auditRows = async (connection: Connection, pieces: readonly Piece[], context: TaskContext, resume: Cursor | undefined): Promise<Part> => {
+const auditRows = async (
+  connection: Connection,
+  pieces: readonly Piece[],
+  context: TaskContext,
+  resume: Cursor | undefined,
+): Promise<Part> => {
   const from = resume === undefined ? 0 : CursorSchema.parse(JSON.parse(resume));
   await connection.run('START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY', 'beginning to read');
   const tables = new Map((await readTables(connection)).map((table) => [table.name, table]));

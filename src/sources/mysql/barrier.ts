@@ -41,20 +41,20 @@ export const lockNames = (barrier: string, round: number) => ({
 
 const Value = z.object({ v: z.coerce.number().nullable() });
 
-const valueOf = async (connection: Connection, expression: string): Promise<number | null> => {
+const numberOf = async (connection: Connection, expression: string): Promise<number | null> => {
   const [row] = await connection.rows(Value, `SELECT ${expression} AS v`, 'waiting at the barrier');
   return row?.v ?? null;
 };
 
 export const getLock = async (connection: Connection, name: string, seconds: number): Promise<boolean> =>
-  (await valueOf(connection, `GET_LOCK(${literal(name)}, ${seconds})`)) === 1;
+  (await numberOf(connection, `GET_LOCK(${literal(name)}, ${seconds})`)) === 1;
 
 export const releaseLock = (connection: Connection, name: string): Promise<number | null> =>
-  valueOf(connection, `RELEASE_LOCK(${literal(name)})`);
+  numberOf(connection, `RELEASE_LOCK(${literal(name)})`);
 
 /** The connection that holds it, or null. */
 export const holderOf = (connection: Connection, name: string): Promise<number | null> =>
-  valueOf(connection, `IS_USED_LOCK(${literal(name)})`);
+  numberOf(connection, `IS_USED_LOCK(${literal(name)})`);
 
 /** Those of `lanes` that are ready, or that have no snapshot yet. */
 export const lanesIn = async (connection: Connection, names: ReturnType<typeof lockNames>, lanes: number): Promise<ReadonlySet<number>> => {
@@ -89,9 +89,13 @@ export const joinBarrier = async (at: LaneAtBarrier): Promise<void> => {
     }
     await sleep(POLL_MS, undefined, { signal });
   }
-  throw new LifeboatError('BarrierTimeout', `lane ${lane} waited ${Math.round((at.timeoutMs * ROUNDS) / 1000)} s for the coordinator of the barrier`, {
-    hint: 'Lane 0 has not come, or ended: see its error.',
-  });
+  throw new LifeboatError(
+    'BarrierTimeout',
+    `lane ${lane} waited ${Math.round((at.timeoutMs * ROUNDS) / 1000)} s for the coordinator of the barrier`,
+    {
+      hint: 'Lane 0 has not come, or ended: see its error.',
+    },
+  );
 };
 
 const tooLate = (lane: number): LifeboatError =>
@@ -100,7 +104,11 @@ const tooLate = (lane: number): LifeboatError =>
   });
 
 /** False when this round was given up. */
-const takeSnapshot = async ({ connection, lane, signal }: LaneAtBarrier, names: ReturnType<typeof lockNames>, deadline: number): Promise<boolean> => {
+const takeSnapshot = async (
+  { connection, lane, signal }: LaneAtBarrier,
+  names: ReturnType<typeof lockNames>,
+  deadline: number,
+): Promise<boolean> => {
   // An earlier attempt of this lane may hold it until the server notices that it is gone.
   if (!(await getLock(connection, names.lane(lane), WAIT_SECONDS))) return false;
   while (!(await getLock(connection, names.go, WAIT_SECONDS))) {
@@ -119,7 +127,9 @@ const takeSnapshot = async ({ connection, lane, signal }: LaneAtBarrier, names: 
   await connection.run('START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY', 'fixing the instant');
   // Held by the same connection before and after, so the tables were locked all the time.
   if ((await holderOf(connection, names.locked)) !== locker)
-    throw new LifeboatError('InstantLost', `the tables were unlocked before lane ${lane} had its snapshot`, { hint: 'Start a new backup.' });
+    throw new LifeboatError('InstantLost', `the tables were unlocked before lane ${lane} had its snapshot`, {
+      hint: 'Start a new backup.',
+    });
   await releaseLock(connection, names.lane(lane));
   return true;
 };

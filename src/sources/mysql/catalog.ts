@@ -30,7 +30,13 @@ export interface Range {
   readonly kind: 'number' | 'text';
 }
 
-const TableRow = z.object({ name: z.string(), engine: z.string().nullable(), options: z.string().nullable(), bytes: z.coerce.number(), n: z.coerce.number() });
+const TableRow = z.object({
+  name: z.string(),
+  engine: z.string().nullable(),
+  options: z.string().nullable(),
+  bytes: z.coerce.number(),
+  n: z.coerce.number(),
+});
 const ColumnRow = z.object({
   tab: z.string(),
   name: z.string(),
@@ -39,7 +45,14 @@ const ColumnRow = z.object({
   extra: z.string().nullable(),
   detail: z.string().nullable(),
 });
-const KeyRow = z.object({ tab: z.string(), idx: z.string(), duplicates: z.coerce.number(), col: z.string().nullable(), nullable: z.string().nullable(), part: z.coerce.number().nullable() });
+const KeyRow = z.object({
+  tab: z.string(),
+  idx: z.string(),
+  duplicates: z.coerce.number(),
+  col: z.string().nullable(),
+  nullable: z.string().nullable(),
+  part: z.coerce.number().nullable(),
+});
 
 export const OWN_TABLES = `t.table_schema = DATABASE() AND t.table_name <> '${MARKER}'`;
 
@@ -82,7 +95,9 @@ const tableOf = (table: z.output<typeof TableRow>, columns: readonly ColumnFacts
   const unique = indexes.filter(({ parts }) => parts[0]?.duplicates === 0).sort((a, b) => rank(a) - rank(b));
   const written = columns.filter((column) => !GENERATED.test(column.extra ?? ''));
   const names = new Set(written.map((column) => column.name));
-  const identity = unique.find(({ parts }) => parts.every(({ col, nullable, part }) => col !== null && names.has(col) && nullable !== 'YES' && part === null));
+  const identity = unique.find(({ parts }) =>
+    parts.every(({ col, nullable, part }) => col !== null && names.has(col) && nullable !== 'YES' && part === null),
+  );
   return {
     name: table.name,
     bytes: table.bytes,
@@ -103,7 +118,10 @@ const tableOf = (table: z.output<typeof TableRow>, columns: readonly ColumnFacts
 const rank = ({ index, parts }: { readonly index: string; readonly parts: readonly KeyFacts[] }): number =>
   index === 'PRIMARY' ? 0 : parts.every(({ nullable }) => nullable !== 'YES') ? 1 : 2;
 
-const rangeOf = (unique: readonly { readonly index: string; readonly parts: readonly KeyFacts[] }[], columns: readonly ColumnFacts[]): Range | undefined => {
+const rangeOf = (
+  unique: readonly { readonly index: string; readonly parts: readonly KeyFacts[] }[],
+  columns: readonly ColumnFacts[],
+): Range | undefined => {
   for (const { index, parts } of unique) {
     const [first] = parts;
     const column = columns.find(({ name }) => name === first?.col);

@@ -53,12 +53,19 @@ const settings = (product: Product): string =>
   [
     "SET NAMES utf8mb4, SESSION sql_mode = '', time_zone = '+00:00', net_write_timeout = 900, net_read_timeout = 900",
     'wait_timeout = 28800, lock_wait_timeout = 10, sql_big_selects = 1, sql_quote_show_create = 1, group_concat_max_len = 1048576',
-    product === 'MariaDB' ? "max_statement_time = 0, tx_isolation = 'REPEATABLE-READ'" : "max_execution_time = 0, transaction_isolation = 'REPEATABLE-READ'",
+    product === 'MariaDB'
+      ? "max_statement_time = 0, tx_isolation = 'REPEATABLE-READ'"
+      : "max_execution_time = 0, transaction_isolation = 'REPEATABLE-READ'",
   ].join(', ');
 
 /** Opens a session with pinned settings. Fails with ConnectionRefused, LoginFailed, NoSuchDatabase, VersionUnsupported. */
-export const connect = async (address: MysqlAddress, services: Pick<Services, 'secret'>, options: ConnectOptions = {}): Promise<Connection> => {
-  const password = address.password === undefined ? (address.inlinePassword ?? process.env['MYSQL_PWD']) : await services.secret(address.password);
+export const connect = async (
+  address: MysqlAddress,
+  services: Pick<Services, 'secret'>,
+  options: ConnectOptions = {},
+): Promise<Connection> => {
+  const password =
+    address.password === undefined ? (address.inlinePassword ?? process.env['MYSQL_PWD']) : await services.secret(address.password);
   const failure: Failure = { address, target: options.target };
   const client = await login(address, password, options, failure);
   try {
@@ -100,7 +107,13 @@ export const withConnection = async <Result>(
   return result;
 };
 
-const login = async (address: MysqlAddress, password: string | undefined, options: ConnectOptions, failure: Failure, tls = true): Promise<mysql.Connection> => {
+const login = async (
+  address: MysqlAddress,
+  password: string | undefined,
+  options: ConnectOptions,
+  failure: Failure,
+  tls = true,
+): Promise<mysql.Connection> => {
   const database = options.database === undefined ? address.database : (options.database ?? undefined);
   const ssl = tls ? await tlsOptions(address) : undefined;
   const client = mysql.createConnection({

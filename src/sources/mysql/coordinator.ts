@@ -95,9 +95,13 @@ const letGo = async (work: Coordination, names: ReturnType<typeof lockNames>): P
     if (waiting.size === 0) break;
     if (performance.now() - lockedAt > LOCKED_MAX_MS) {
       await connection.run('UNLOCK TABLES', 'unlocking the tables');
-      throw new LifeboatError('InstantLost', `lane ${[...waiting].join(', ')} took no snapshot within ${LOCKED_MAX_MS / 1000} s; the tables are unlocked`, {
-        hint: 'The server is overloaded, or a lane hangs. Start a new backup.',
-      });
+      throw new LifeboatError(
+        'InstantLost',
+        `lane ${[...waiting].join(', ')} took no snapshot within ${LOCKED_MAX_MS / 1000} s; the tables are unlocked`,
+        {
+          hint: 'The server is overloaded, or a lane hangs. Start a new backup.',
+        },
+      );
     }
     await sleep(LOCKED_POLL_MS);
   }
@@ -119,10 +123,14 @@ const lockTables = async ({ connection, tables, signal }: Coordination): Promise
     } catch (error) {
       if (errnoOf(error) !== LOCK_WAIT_TIMEOUT) throw error;
       if (attempt === LOCK_TRIES)
-        throw new LifeboatError('BarrierTimeout', `the tables could not be locked in ${LOCK_TRIES} tries of ${LOCK_WAIT_SECONDS} s: a transaction stays open on one of them`, {
-          hint: 'Look for it in information_schema.innodb_trx; back up at a quieter time.',
-          cause: error,
-        });
+        throw new LifeboatError(
+          'BarrierTimeout',
+          `the tables could not be locked in ${LOCK_TRIES} tries of ${LOCK_WAIT_SECONDS} s: a transaction stays open on one of them`,
+          {
+            hint: 'Look for it in information_schema.innodb_trx; back up at a quieter time.',
+            cause: error,
+          },
+        );
     }
     await sleep(LOCK_PAUSE_MS, undefined, { signal });
   }

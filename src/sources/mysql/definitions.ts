@@ -68,7 +68,12 @@ async function* routines(connection: Connection): AsyncGenerator<string> {
   for (const { name, kind } of found) {
     const what = `${kind.toLowerCase()} ${name}`;
     const [row] = await connection.query(`SHOW CREATE ${kind} ${identifier(name)}`, `reading the definition of ${what}`);
-    yield* compound(row, `Create ${kind === 'PACKAGE BODY' ? 'Package Body' : capitalized(kind)}`, what, `DROP ${kind} IF EXISTS ${identifier(name)}`);
+    yield* compound(
+      row,
+      `Create ${kind === 'PACKAGE BODY' ? 'Package Body' : capitalized(kind)}`,
+      what,
+      `DROP ${kind} IF EXISTS ${identifier(name)}`,
+    );
   }
 }
 

@@ -53,7 +53,9 @@ const takeEmpty = async (connection: Connection, overwrite: boolean): Promise<vo
   } else {
     const found = await occupants(connection);
     if (found !== '')
-      throw new LifeboatError('TargetNotEmpty', `${database} is not empty: ${found}`, { hint: 'Load into an empty database, or with --overwrite.' });
+      throw new LifeboatError('TargetNotEmpty', `${database} is not empty: ${found}`, {
+        hint: 'Load into an empty database, or with --overwrite.',
+      });
   }
   await createMarker(connection, RESTORE);
 };
@@ -78,7 +80,9 @@ const loadScript = async (connection: Connection, bytes: AsyncIterable<Uint8Arra
     } else await replay(connection, sql, { scratch: false });
   }
   if (ours && !complete)
-    throw new LifeboatError('ArtifactInvalid', 'the script ends without its last statement', { hint: 'The file is cut: get it again. Nothing was kept.' });
+    throw new LifeboatError('ArtifactInvalid', 'the script ends without its last statement', {
+      hint: 'The file is cut: get it again. Nothing was kept.',
+    });
   return rows;
 };
 

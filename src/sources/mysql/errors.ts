@@ -75,7 +75,10 @@ const NAMES: Readonly<Record<string, Meaning>> = {
   ENOENT: { code: 'ConnectionRefused', hint: 'The socket is not there; check its path.' },
   EACCES: { code: 'ConnectionRefused', hint: 'This user may not open the socket.' },
   HANDSHAKE_NO_SSL_SUPPORT: { code: 'ConnectionRefused', hint: 'The server has no TLS; sslmode=prefer goes without.' },
-  HANDSHAKE_SSL_ERROR: { code: 'ConnectionRefused', hint: 'Name the authority in sslrootcert (for RDS its CA bundle), or check the host name.' },
+  HANDSHAKE_SSL_ERROR: {
+    code: 'ConnectionRefused',
+    hint: 'Name the authority in sslrootcert (for RDS its CA bundle), or check the host name.',
+  },
   PROTOCOL_CONNECTION_LOST: LOST,
   ECONNRESET: LOST,
   EPIPE: LOST,
@@ -88,7 +91,10 @@ export const mapError = (error: unknown, failure: Failure): LifeboatError => {
   if (error instanceof LifeboatError) return error;
   const raised = Raised.safeParse(error instanceof AggregateError ? error.errors[0] : error);
   const { message, code, errno } = raised.success ? raised.data : { message: String(error), code: undefined, errno: undefined };
-  const meaning = asTarget(meaningOf(message, code, errno), failure) ?? { code: failure.target ? 'TargetProblem' : 'SourceProblem', hint: '' };
+  const meaning = asTarget(meaningOf(message, code, errno), failure) ?? {
+    code: failure.target ? 'TargetProblem' : 'SourceProblem',
+    hint: '',
+  };
   return new LifeboatError(meaning.code, sentence(meaning.code, message, failure), { hint: meaning.hint, cause: error });
 };
 
@@ -107,7 +113,9 @@ const meaningOf = (message: string, code: string | undefined, errno: number | un
 const asTarget = (meaning: Meaning | undefined, { target }: Failure): Meaning | undefined => {
   if (target !== true || meaning === undefined) return meaning;
   if (meaning === CHANGED) return { code: 'TargetProblem', hint: 'Something else changed the target meanwhile.' };
-  return meaning === DENIED ? { ...DENIED, hint: 'A restore needs ALL PRIVILEGES on its database; a drill needs them on `lifeboat\\_drill\\_%`.' } : meaning;
+  return meaning === DENIED
+    ? { ...DENIED, hint: 'A restore needs ALL PRIVILEGES on its database; a drill needs them on `lifeboat\\_drill\\_%`.' }
+    : meaning;
 };
 
 const sentence = (code: ErrorCode, message: string, { address, doing }: Failure): string => {
@@ -124,6 +132,9 @@ const sentence = (code: ErrorCode, message: string, { address, doing }: Failure)
 const MESSAGE_MAX = 300;
 
 const shortened = (message: string): string => {
-  const line = message.replaceAll(/\s+/g, ' ').replace(/ near '.*$/, ' near …').trim();
+  const line = message
+    .replaceAll(/\s+/g, ' ')
+    .replace(/ near '.*$/, ' near …')
+    .trim();
   return line.length > MESSAGE_MAX ? `${line.slice(0, MESSAGE_MAX)}…` : line;
 };

@@ -8,7 +8,10 @@ import type { Connection } from './connect.ts';
 import type { LaneFacts, ServerFacts } from './dump-facts.ts';
 
 /** What a restore must know beside the rows, as of the lane's instant. */
-export const readFacts = async (connection: Connection, services: Services): Promise<Pick<LaneFacts, 'server' | 'assertions' | 'notIncluded'>> => ({
+export const readFacts = async (
+  connection: Connection,
+  services: Services,
+): Promise<Pick<LaneFacts, 'server' | 'assertions' | 'notIncluded'>> => ({
   server: await readServer(connection),
   assertions: await collectAssertions(connection, services),
   notIncluded: {},

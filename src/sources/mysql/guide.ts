@@ -11,8 +11,8 @@ export const restoreGuide = ({ server, passed, assertions }: Pick<Gathered, 'ser
     `### The instant
 
 ${howPassed(passed)}${passed.gtid === null ? '' : ` GTID: \`${code(passed.gtid)}\`.`}${
-      passed.binlog === null ? '' : ` Binary log: \`${code(passed.binlog.file)}\` at ${passed.binlog.position}.`
-    }`,
+  passed.binlog === null ? '' : ` Binary log: \`${code(passed.binlog.file)}\` at ${passed.binlog.position}.`
+}`,
     `### Definers
 
 Views, routines, triggers and events belong to the users that they belonged to. To restore as a user who may not do that (on RDS), put

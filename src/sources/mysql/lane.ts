@@ -39,7 +39,13 @@ export const runLane = (address: MysqlAddress, services: Services, task: LaneTas
 };
 
 /** Lane 0 brings its coordinator along, on a connection of its own. */
-const passBarrier = async (connection: Connection, services: Services, task: LaneTask, claims: Claims, context: TaskContext): Promise<Passed | undefined> => {
+const passBarrier = async (
+  connection: Connection,
+  services: Services,
+  task: LaneTask,
+  claims: Claims,
+  context: TaskContext,
+): Promise<Passed | undefined> => {
   const shared = {
     claims,
     barrier: barrierOf(await context.instants()),
@@ -94,7 +100,8 @@ const takeChunks = async (lane: Lane, passed: Passed | undefined): Promise<Part>
   let facts: LaneFacts = { lane: task.lane, of: task.chunks.length, chunks: [], ...(passed === undefined ? {} : { passed }) };
   try {
     for (const [index, chunk] of task.chunks.entries()) {
-      if (context.budget.remaining() <= 0) throw tooLarge(`lane ${task.lane} ran out of time before chunk ${index} of ${task.chunks.length}`);
+      if (context.budget.remaining() <= 0)
+        throw tooLarge(`lane ${task.lane} ran out of time before chunk ${index} of ${task.chunks.length}`);
       if (!(await claims.take(`chunk-${index}`))) continue;
       await connection.run('SAVEPOINT chunk');
       const done = await dumpChunk(lane, chunk, index, tables, factory);
@@ -133,7 +140,10 @@ export const dumpChunk = async (
   const at = ordinal(index, 0);
   switch (chunk.kind) {
     case 'tables':
-      return { segment: Promise.resolve(await writeText(context, at, 'tables', tableDefinitions(connection, [...tables.values()]))), digests: [] };
+      return {
+        segment: Promise.resolve(await writeText(context, at, 'tables', tableDefinitions(connection, [...tables.values()]))),
+        digests: [],
+      };
     case 'rows':
       return dumpRows(
         connection,

@@ -30,13 +30,18 @@ export const createMarker = async (connection: Connection, restore: string): Pro
   await insertItem(connection, 'restore', restore);
 };
 
-export const dropMarker = (connection: Connection): Promise<number> => connection.run(`DROP TABLE IF EXISTS ${TABLE}`, 'dropping the marker');
+export const dropMarker = (connection: Connection): Promise<number> =>
+  connection.run(`DROP TABLE IF EXISTS ${TABLE}`, 'dropping the marker');
 
 /** The restore that began here and did not end. Fails with TargetUnusable when the table is not one of ours. */
 export const readMarker = async (connection: Connection): Promise<Marker | undefined> => {
   let rows: z.output<typeof Row>[];
   try {
-    rows = await connection.rows(Row, `SELECT item, detail, at AS since FROM ${TABLE} WHERE item IN ('restore', 'complete')`, 'looking for the marker');
+    rows = await connection.rows(
+      Row,
+      `SELECT item, detail, at AS since FROM ${TABLE} WHERE item IN ('restore', 'complete')`,
+      'looking for the marker',
+    );
   } catch (error) {
     if (errnoOf(error) === NO_SUCH_TABLE) return undefined;
     if (errnoOf(error) !== NO_SUCH_COLUMN) throw error;
@@ -45,7 +50,11 @@ export const readMarker = async (connection: Connection): Promise<Marker | undef
     });
   }
   const named = rows.find((row) => row.item === 'restore');
-  return { restore: named?.detail ?? 'a load by hand', since: named?.since ?? 'some time ago', complete: rows.some((row) => row.item === 'complete') };
+  return {
+    restore: named?.detail ?? 'a load by hand',
+    since: named?.since ?? 'some time ago',
+    complete: rows.some((row) => row.item === 'complete'),
+  };
 };
 
 /** Fails with TargetUnusable unless the marker is that of `restore`. */
@@ -85,7 +94,11 @@ const Detail = z.object({ detail: z.string().nullable() });
 
 /** Items below `prefix` that are done, without it. */
 export const doneItems = async (connection: Connection, prefix: string): Promise<ReadonlySet<string>> => {
-  const rows = await connection.rows(Item, `SELECT item FROM ${TABLE} WHERE item LIKE ${literal(`${prefix}%`)}`, 'looking for what is done');
+  const rows = await connection.rows(
+    Item,
+    `SELECT item FROM ${TABLE} WHERE item LIKE ${literal(`${prefix}%`)}`,
+    'looking for what is done',
+  );
   return new Set(rows.map((row) => row.item.slice(prefix.length)));
 };
 

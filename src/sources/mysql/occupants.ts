@@ -12,12 +12,16 @@ SELECT CASE table_type WHEN 'VIEW' THEN 'VIEW' WHEN 'SEQUENCE' THEN 'SEQUENCE' E
 UNION ALL SELECT routine_type, routine_name FROM information_schema.routines WHERE routine_schema = DATABASE()
 UNION ALL SELECT 'EVENT', event_name FROM information_schema.events WHERE event_schema = DATABASE()`;
 
-const read = (connection: Connection): Promise<z.output<typeof Occupant>[]> => connection.rows(Occupant, OCCUPANTS, 'looking at what is there');
+const read = (connection: Connection): Promise<z.output<typeof Occupant>[]> =>
+  connection.rows(Occupant, OCCUPANTS, 'looking at what is there');
 
 /** `14 tables (a, …), 2 functions (…)`; empty when a restore may go here. */
 export const occupants = async (connection: Connection): Promise<string> =>
   [...Map.groupBy(await read(connection), ({ kind }) => kind)]
-    .map(([kind, { length, 0: first }]) => `${length} ${kind.toLowerCase()}${length === 1 ? '' : 's'} (${first?.name}${length === 1 ? '' : ', …'})`)
+    .map(
+      ([kind, { length, 0: first }]) =>
+        `${length} ${kind.toLowerCase()}${length === 1 ? '' : 's'} (${first?.name}${length === 1 ? '' : ', …'})`,
+    )
     .join(', ');
 
 /** Drops all of it, and leaves the marker. Killed half-way, it is to be run again. */

@@ -46,7 +46,9 @@ export const prepareStage = (address: MysqlAddress, services: Services): Stage =
 const refuseOther = (connection: Connection, { manifest }: RestoreInput): void => {
   const { product, version } = manifest.source;
   if (connection.product !== product)
-    throw new LifeboatError('TargetProblem', `the target runs ${connection.product}, the backup is of ${product}`, { hint: `Restore into ${product}.` });
+    throw new LifeboatError('TargetProblem', `the target runs ${connection.product}, the backup is of ${product}`, {
+      hint: `Restore into ${product}.`,
+    });
   // The same series: 8.0, 10.11.
   const [here, there] = [connection.version, parseVersion(`${version}-${product}`).version].map((number) => Math.floor(number / 100));
   if (here === undefined || there === undefined || here >= there) return;
@@ -80,7 +82,9 @@ const take = async (connection: Connection, input: RestoreInput): Promise<void> 
       hint: 'Restore into another database.',
     });
   if (found !== '')
-    throw new LifeboatError('TargetNotEmpty', `${database} is not empty: ${found}`, { hint: 'Restore into an empty database, or with --overwrite.' });
+    throw new LifeboatError('TargetNotEmpty', `${database} is not empty: ${found}`, {
+      hint: 'Restore into an empty database, or with --overwrite.',
+    });
   await createMarker(connection, input.restore);
 };
 

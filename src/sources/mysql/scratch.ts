@@ -16,9 +16,13 @@ export const isScratchName = (database: string): boolean => database.startsWith(
 
 export const refuseUnlessScratch = (address: MysqlAddress): void => {
   if (isScratchName(address.database)) return;
-  throw new LifeboatError('TargetUnusable', `database "${address.database}" is no scratch database: its name does not begin with ${SCRATCH_PREFIX}`, {
-    hint: 'A drill makes and drops a database of its own; name a server, and leave the database to it.',
-  });
+  throw new LifeboatError(
+    'TargetUnusable',
+    `database "${address.database}" is no scratch database: its name does not begin with ${SCRATCH_PREFIX}`,
+    {
+      hint: 'A drill makes and drops a database of its own; name a server, and leave the database to it.',
+    },
+  );
 };
 
 /** Makes the scratch database unless it is there, with the collation of the source where this server has it. Answers whether it has. */
@@ -34,7 +38,10 @@ export const createScratch = async (
     async (connection) => {
       const make = `CREATE DATABASE IF NOT EXISTS ${identifier(address.database)}`;
       try {
-        await connection.run(`${make} CHARACTER SET ${identifier(charset)} COLLATE ${identifier(collation)}`, 'creating the scratch database');
+        await connection.run(
+          `${make} CHARACTER SET ${identifier(charset)} COLLATE ${identifier(collation)}`,
+          'creating the scratch database',
+        );
         return 'source';
       } catch (error) {
         if (![UNKNOWN_CHARSET, UNKNOWN_COLLATION].includes(errnoOf(error) ?? 0)) throw error;

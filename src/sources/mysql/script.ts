@@ -51,7 +51,8 @@ function statementScanner() {
       parts.push(block.subarray(from, to));
       length += to - from;
       from = to;
-      if (length > STATEMENT_MAX_BYTES) throw new LifeboatError('ArtifactInvalid', 'a statement of the script is larger than any server takes');
+      if (length > STATEMENT_MAX_BYTES)
+        throw new LifeboatError('ArtifactInvalid', 'a statement of the script is larger than any server takes');
     };
     const cut = (to: number, without: number): string => {
       keep(to);

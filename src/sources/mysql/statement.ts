@@ -8,9 +8,11 @@ export const kindOf = (sql: string): string => KIND.exec(sql.slice(0, 500))?.[1]
 export const isTransaction = (sql: string): boolean => /^(START TRANSACTION|COMMIT)$/i.test(sql);
 
 /** Statements about the marker are those of a load by hand; a restore has its own. */
-export const isOfMarker = (sql: string): boolean => sql.startsWith(`CREATE TABLE \`${MARKER}\``) || sql.startsWith(`INSERT INTO \`${MARKER}\``);
+export const isOfMarker = (sql: string): boolean =>
+  sql.startsWith(`CREATE TABLE \`${MARKER}\``) || sql.startsWith(`INSERT INTO \`${MARKER}\``);
 
-const DEFINER = /^(CREATE\s+(?:OR\s+REPLACE\s+)?(?:ALGORITHM\s*=\s*\w+\s+)?)DEFINER\s*=\s*(?:`(?:[^`]|``)*`|\S+?)@(?:`(?:[^`]|``)*`|\S+)\s+/i;
+const DEFINER =
+  /^(CREATE\s+(?:OR\s+REPLACE\s+)?(?:ALGORITHM\s*=\s*\w+\s+)?)DEFINER\s*=\s*(?:`(?:[^`]|``)*`|\S+?)@(?:`(?:[^`]|``)*`|\S+)\s+/i;
 
 /** The same definition, owned by whoever makes it. */
 export const withoutDefiner = (sql: string): string => sql.replace(DEFINER, '$1');

@@ -19,13 +19,25 @@ const TamperingSchema = z.object({ what: z.array(z.string()), classes: z.array(z
 const ROWS_MAX = 1000;
 
 /** Changes one value of one row and deletes a row of another table, chosen by `seed`, in one transaction that also notes it. */
-export const tamperWith = async (address: MysqlAddress, services: Services, manifest: Manifest, seed: number, budget: Budget): Promise<Tampering> => {
+export const tamperWith = async (
+  address: MysqlAddress,
+  services: Services,
+  manifest: Manifest,
+  seed: number,
+  budget: Budget,
+): Promise<Tampering> => {
   refuseUnlessScratch(address);
   return damage(address, services, manifest, seed, budget);
 };
 
 /** As tamperWith, for a whole server that is thrown away, whatever its databases are called. */
-export const damage = async (address: MysqlAddress, services: Services, manifest: Manifest, seed: number, budget: Budget): Promise<Tampering> =>
+export const damage = async (
+  address: MysqlAddress,
+  services: Services,
+  manifest: Manifest,
+  seed: number,
+  budget: Budget,
+): Promise<Tampering> =>
   withConnection(
     address,
     services,
@@ -44,7 +56,10 @@ export const damage = async (address: MysqlAddress, services: Services, manifest
       );
       if (changed === undefined) throw new LifeboatError('TargetProblem', `no row of "${address.database}" can be changed`);
       const tampering: Tampering = {
-        what: [`changed ${changed.done} of one row of ${changed.table.name}`, ...(deleted === undefined ? [] : [`deleted one row of ${deleted.table.name}`])],
+        what: [
+          `changed ${changed.done} of one row of ${changed.table.name}`,
+          ...(deleted === undefined ? [] : [`deleted one row of ${deleted.table.name}`]),
+        ],
         classes: [...new Set([...changed.classes, ...(deleted?.classes ?? [])])].sort(),
       };
       await insertItem(connection, ITEM, JSON.stringify(tampering));
@@ -90,7 +105,10 @@ const chooseRow = async (connection: Connection, table: Table, seed: number): Pr
   const rows = Number(counted?.['n'] ?? 0);
   if (rows === 0) return undefined;
   const list = columnList(keys.map((column) => column.name));
-  const [row] = await readRaw(connection, `SELECT ${keys.map((column) => column.expression).join(',')} ${from} ORDER BY ${list} LIMIT ${seed % rows}, 1`);
+  const [row] = await readRaw(
+    connection,
+    `SELECT ${keys.map((column) => column.expression).join(',')} ${from} ORDER BY ${list} LIMIT ${seed % rows}, 1`,
+  );
   if (row === undefined) return undefined;
   const tuple = openEncoder(keys, []).encode(row, 0).row.toString('utf8');
   return `(${keys.map((column) => column.expression).join(',')}) = ${tuple}`;

@@ -2,14 +2,15 @@ import { z } from 'zod';
 import { CheckSchema } from '../../backup/schemas.ts';
 import type { Part, Stage, StageContext } from '../contract.ts';
 import { referenceOf } from './reference.ts';
-import { isUnmeasured, open, restoreInput, type TargetMeans } from './target.ts';
+import type { Means } from './means.ts';
+import { isUnmeasured, openRestored, restoreInput } from './restored.ts';
 
 const FactsSchema = z.object({ checks: z.array(CheckSchema) });
 
 /** The engine's own audit of the restored instance: it reads every row, and so everything that RDS brings from S3. */
-export const auditStage = (means: TargetMeans): Stage => {
+export const auditStage = (means: Means): Stage => {
   const engineAudit = async (context: StageContext): Promise<Stage> => {
-    const { engine, login } = await open(means, referenceOf(restoreInput(context).manifest));
+    const { engine, login } = await openRestored(means, referenceOf(restoreInput(context).manifest));
     return engine.audit(login, means.services);
   };
   return {

@@ -3,7 +3,11 @@ import type { Api, At } from './api.ts';
 import type { OpenApi } from './snapshot.ts';
 
 /** One client a region, opened when it is first asked for; the SDK is loaded then. */
-export const clientsOf = ({ endpoint, region: home, cluster }: RdsAddress): { readonly open: OpenApi; readonly home: () => Promise<Api> } => {
+export const clientsOf = ({
+  endpoint,
+  region: home,
+  cluster,
+}: RdsAddress): { readonly open: OpenApi; readonly home: () => Promise<Api> } => {
   const opened = new Map<string | undefined, Promise<Api>>();
   const open: OpenApi = (region) => {
     const at = region ?? home;

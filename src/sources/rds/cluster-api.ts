@@ -16,7 +16,7 @@ import { LifeboatError } from '../../errors.ts';
 import type { Api } from './api.ts';
 import { type Cluster, ClusterSchema, ClusterSnapshotSchema } from './cluster-shapes.ts';
 import { sent, tagsOf, unless } from './sent.ts';
-import { INCOMPLETE, type Instance } from './shapes.ts';
+import { INCOMPLETE, type Instance, type Snapshot } from './shapes.ts';
 
 /** Aurora: the same calls, of clusters. What is restored is a cluster without instances, and gets one. */
 export const openClusterApi = (client: RDSClient, instances: Api): Api => {
@@ -28,6 +28,14 @@ export const openClusterApi = (client: RDSClient, instances: Api): Api => {
     );
     const [cluster] = found?.DBClusters ?? [];
     return cluster === undefined ? undefined : ClusterSchema.parse(cluster);
+  };
+  const findSnapshot = async (id: string): Promise<Snapshot | undefined> => {
+    const shared = id.startsWith('arn:') ? { IncludeShared: true } : {};
+    const found = await unless('DBClusterSnapshotNotFound', doing(`looking for snapshot ${id}`), () =>
+      client.send(new DescribeDBClusterSnapshotsCommand({ DBClusterSnapshotIdentifier: id, ...shared })),
+    );
+    const [snapshot] = found?.DBClusterSnapshots ?? [];
+    return snapshot === undefined ? undefined : ClusterSnapshotSchema.parse(snapshot);
   };
   /** A cluster is of use once an instance of it is. */
   const asInstance = async ({ server, members }: Cluster): Promise<Instance> => {
@@ -51,16 +59,13 @@ export const openClusterApi = (client: RDSClient, instances: Api): Api => {
         if (Marker === undefined || Marker === '') return;
       }
     },
-    async snapshot(id) {
-      const shared = id.startsWith('arn:') ? { IncludeShared: true } : {};
-      const found = await unless('DBClusterSnapshotNotFound', doing(`looking for snapshot ${id}`), () =>
-        client.send(new DescribeDBClusterSnapshotsCommand({ DBClusterSnapshotIdentifier: id, ...shared })),
-      );
-      const [snapshot] = found?.DBClusterSnapshots ?? [];
-      return snapshot === undefined ? undefined : ClusterSnapshotSchema.parse(snapshot);
-    },
+    snapshot: findSnapshot,
     async createSnapshot(id, cluster, tags) {
-      const command = new CreateDBClusterSnapshotCommand({ DBClusterSnapshotIdentifier: id, DBClusterIdentifier: cluster, Tags: tagsOf(tags) });
+      const command = new CreateDBClusterSnapshotCommand({
+        DBClusterSnapshotIdentifier: id,
+        DBClusterIdentifier: cluster,
+        Tags: tagsOf(tags),
+      });
       const made = await unless('DBClusterSnapshotAlreadyExists', doing(`making snapshot ${id} of ${cluster}`), () => client.send(command));
       return made !== undefined;
     },
@@ -71,7 +76,9 @@ export const openClusterApi = (client: RDSClient, instances: Api): Api => {
         Tags: tagsOf(tags),
         ...(kmsKey === undefined ? {} : { KmsKeyId: kmsKey }),
       });
-      return (await unless('DBClusterSnapshotAlreadyExists', doing(`copying ${source} to ${id}`), () => client.send(command))) !== undefined;
+      return (
+        (await unless('DBClusterSnapshotAlreadyExists', doing(`copying ${source} to ${id}`), () => client.send(command))) !== undefined
+      );
     },
     async shareSnapshot(id, accounts) {
       const change = { DBClusterSnapshotIdentifier: id, AttributeName: 'restore', ValuesToAdd: [...accounts] };
@@ -87,7 +94,7 @@ export const openClusterApi = (client: RDSClient, instances: Api): Api => {
       return quota?.Used === undefined || quota.Max === undefined ? undefined : { used: quota.Used, max: quota.Max };
     },
     async restore(id, snapshot, { subnetGroup, securityGroups, parameterGroup }, tags) {
-      const known = await this.snapshot(snapshot);
+      const known = await findSnapshot(snapshot);
       if (known === undefined)
         throw new LifeboatError('NoSuchObject', `there is no snapshot ${snapshot} in ${region}`, {
           hint: 'The snapshot was deleted by somebody else than Lifeboat; its backup is lost.',
@@ -110,7 +117,9 @@ export const openClusterApi = (client: RDSClient, instances: Api): Api => {
       const cluster = await find(id);
       if (cluster === undefined) return;
       if (instanceClass === undefined)
-        throw new LifeboatError('ConfigInvalid', `no instance class is named for cluster ${id}`, { hint: 'Name one under placement.instanceClass.' });
+        throw new LifeboatError('ConfigInvalid', `no instance class is named for cluster ${id}`, {
+          hint: 'Name one under placement.instanceClass.',
+        });
       const command = new CreateDBInstanceCommand({
         DBInstanceIdentifier: memberOf(id),
         DBClusterIdentifier: id,

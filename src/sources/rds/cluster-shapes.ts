@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { Tags } from './shapes.ts';
 import type { Instance, Snapshot } from './shapes.ts';
+import { Tags } from './shapes.ts';
 
 /** What is read of the answers about Aurora clusters, in the words of instances. */
 

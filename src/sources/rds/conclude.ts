@@ -27,7 +27,10 @@ export const concludeBackup = async (context: StageContext, engines: readonly En
 
 const concludeSnapshot = (reference: Reference): Conclusion => ({
   pointInTime: { consistency: 'snapshot', at: reference.createdAt, token: { snapshot: reference.arn } },
-  artifact: { format: 'reference to an RDS snapshot', restoreWith: 'aws rds restore-db-instance-from-db-snapshot' },
+  artifact: {
+    format: 'reference to an RDS snapshot',
+    restoreWith: reference.cluster ? 'aws rds restore-db-cluster-from-snapshot' : 'aws rds restore-db-instance-from-db-snapshot',
+  },
   assertions: [],
   // Nothing was read: a restore has nothing to be compared with.
   details: null,

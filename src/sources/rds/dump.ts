@@ -16,13 +16,6 @@ import { isWaiting, waiting } from './waiting.ts';
 /** The task of the snapshot, beside those of the engine that dumps its clone. */
 const TaskSchema = z.union([z.strictObject({ snapshot: z.literal(true) }), z.strictObject({ engine: z.json() })]);
 
-export interface Means {
-  readonly address: RdsAddress;
-  readonly services: Services;
-  readonly engines: readonly Engine[];
-  readonly clients: ReturnType<typeof clientsOf>;
-}
-
 /** One task for the snapshot, its copies and its export; before it those that dump the clone, whose ordinals stay as they are. */
 export const dumpStage = (means: Means): Stage => ({
   name: 'dump',
@@ -130,6 +123,7 @@ const referenceTo = (snapshot: Snapshot, { address, region, database, copies, ex
     arn,
     region,
     instance: address.instance,
+    cluster: address.cluster,
     engine,
     engineVersion,
     database,

@@ -24,13 +24,13 @@ export const inspectInstance = async (api: Api, address: RdsAddress, engines: re
 };
 
 const problemsOf = (instance: Instance, address: RdsAddress): Problem[] => [
-  ...(instance.cluster === undefined
+  ...(instance.cluster === undefined || address.cluster
     ? []
     : [
         {
-          code: 'ClusterUnsupported',
+          code: 'ClusterMember',
           message: `instance ${instance.id} belongs to cluster ${instance.cluster}, whose snapshots are of the cluster`,
-          hint: 'Back it up as a source of the kind postgres or mysql.',
+          hint: `Give "instance": "${instance.cluster}" and "cluster": true.`,
         },
       ]),
   ...(isReady(instance.status) || isPassing(instance.status)
@@ -51,6 +51,15 @@ const problemsOf = (instance: Instance, address: RdsAddress): Problem[] => [
           hint: 'Give "database" in the environment file.',
         },
       ]),
+  ...(address.cluster && address.mode === 'clone-dump' && address.placement.instanceClass === undefined
+    ? [
+        {
+          code: 'InstanceClassMissing',
+          message: `no instance class is named for clones of cluster ${instance.id}`,
+          hint: 'Name one under placement.instanceClass: a cluster is restored without instances.',
+        },
+      ]
+    : []),
   ...keyProblems(instance, address),
 ];
 

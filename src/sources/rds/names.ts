@@ -17,8 +17,12 @@ export const CLONE_PREFIX = 'lifeboat-clone-';
 
 export const isThrowAway = (id: string): boolean => id.startsWith(SCRATCH_PREFIX) || id.startsWith(CLONE_PREFIX);
 
-/** At most 255 characters; the same for every attempt of one backup. */
-export const snapshotId = (instance: string, backup: BackupId): string => `lifeboat-${instance}-${backup}`.toLowerCase();
+/** Of the instance's name; snapshots of clusters may have 63 characters in all, `-shared` included. */
+const NAME_MAX = 25;
+
+/** The same for every attempt of one backup. */
+export const snapshotId = (instance: string, backup: BackupId): string =>
+  `lifeboat-${instance.slice(0, NAME_MAX).replace(/-$/, '')}-${backup}`.toLowerCase();
 
 /** Under the key that other accounts may use. */
 export const sharedId = (instance: string, backup: BackupId): string => `${snapshotId(instance, backup)}-shared`;

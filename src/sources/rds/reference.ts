@@ -10,6 +10,8 @@ export const ReferenceSchema = z.object({
   arn: z.string(),
   region: z.string(),
   instance: z.string(),
+  /** Aurora: `instance` is a cluster, and the snapshot one of a cluster. */
+  cluster: z.boolean().default(false),
   engine: z.string(),
   engineVersion: z.string(),
   /** Null where the instance was made without one and none is configured. */

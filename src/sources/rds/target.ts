@@ -12,17 +12,9 @@ import { type Instance, isLater, type Later } from './shapes.ts';
 import { awaitInstance, loginTo, removeInstance } from './temporary.ts';
 import { waiting } from './waiting.ts';
 
-/** What a part of the target works with. */
-export interface TargetMeans {
-  readonly address: RdsAddress;
-  readonly services: Services;
-  readonly engines: readonly Engine[];
-  readonly clients: ReturnType<typeof clientsOf>;
-}
-
 /** A new instance of the name in the address, made of the backup's snapshot; in a drill a throw-away one. */
 export const rdsTarget = (address: RdsAddress, services: Services, engines: readonly Engine[]): Target => {
-  const means: TargetMeans = { address, services, engines, clients: clientsOf(address) };
+  const means: Means = { address, services, engines, clients: clientsOf(address) };
   return {
     inspect: () => inspectTarget(means),
     stages: [prepareStage(means)],
@@ -34,40 +26,27 @@ export const rdsTarget = (address: RdsAddress, services: Services, engines: read
           hint: 'A drill makes one of its own.',
         });
       // A snapshot that was never read has no digests that damage could be seen by.
-      if (manifest.details === null) return { what: [], classes: [] };
-      const { engine, login } = await open(means, referenceOf(manifest));
+      if (isUnmeasured(manifest)) return { what: [], classes: [] };
+      const { engine, login } = await openRestored(means, referenceOf(manifest));
       return engine.tamper(login, services, manifest, seed, budget);
     },
     discard: discardStage(means),
   };
 };
 
-/** The restored instance, ready to be logged in to. */
-export const open = async ({ address, services, engines, clients }: TargetMeans, reference: Reference) => {
-  const instance = await (await clients.home()).instance(address.instance);
-  if (instance === undefined)
-    throw new LifeboatError('TargetProblem', `there is no instance ${address.instance}`, { hint: 'Was it deleted meanwhile?' });
-  const login = await loginTo(instance, address, reference.database, services);
-  return { engine: engineNamed(engines, instance.engine), login };
-};
-
-export const restoreInput = ({ input }: StageContext): Extract<StageInput, { kind: 'restore' }> => {
-  if (input.kind === 'restore') return input;
-  throw new Error('a stage of a restore was run within a backup');
-};
-
 const restoreStep = async (
-  { address, services, clients }: TargetMeans,
+  { address, services, clients }: Means,
   reference: Reference,
   owner: string,
   throwAway: boolean,
 ): Promise<Instance | Later> => {
+  refuseOther(reference, address);
   const api = await clients.home();
   const snapshot = snapshotIn(reference, api.region);
   return awaitInstance(api, address, { id: address.instance, snapshot, owner, throwAway }, services.now());
 };
 
-const prepareStage = (means: TargetMeans): Stage => ({
+const prepareStage = (means: Means): Stage => ({
   name: 'prepare',
   mode: 'independent',
   async *plan() {
@@ -81,6 +60,18 @@ const prepareStage = (means: TargetMeans): Stage => ({
   },
 });
 
+/** A snapshot of a cluster becomes a cluster, one of an instance an instance. */
+const refuseOther = ({ cluster, snapshot }: Reference, address: RdsAddress): void => {
+  if (cluster === address.cluster) return;
+  throw new LifeboatError(
+    'TargetProblem',
+    `snapshot ${snapshot} is of ${cluster ? 'a cluster' : 'an instance'}, the target of ${cluster ? 'an instance' : 'a cluster'}`,
+    {
+      hint: `Give the target "cluster": ${cluster}.`,
+    },
+  );
+};
+
 /** RDS makes new instances of snapshots, and changes none. */
 const refuseOverwrite = (overwrite: boolean, { instance }: RdsAddress): void => {
   if (overwrite)
@@ -89,7 +80,7 @@ const refuseOverwrite = (overwrite: boolean, { instance }: RdsAddress): void => 
     });
 };
 
-const discardStage = ({ address, clients }: TargetMeans): Stage => ({
+const discardStage = ({ address, clients }: Means): Stage => ({
   name: 'discard',
   mode: 'independent',
   async *plan() {
@@ -101,7 +92,7 @@ const discardStage = ({ address, clients }: TargetMeans): Stage => ({
   },
 });
 
-const inspectTarget = async ({ address, engines, clients }: TargetMeans): Promise<TargetFacts> => {
+const inspectTarget = async ({ address, engines, clients }: Means): Promise<TargetFacts> => {
   const api = await clients.home();
   const instance = await api.instance(address.instance);
   if (instance === undefined) {
@@ -124,7 +115,7 @@ const inspectTarget = async ({ address, engines, clients }: TargetMeans): Promis
 const ARTIFACT_MAX_BYTES = 64 * 1024;
 
 const loadReference = async (
-  means: TargetMeans,
+  means: Means,
   artifact: AsyncIterable<Uint8Array>,
   { overwrite, signal, progress }: LoadOptions,
 ): Promise<Loaded> => {
@@ -147,5 +138,3 @@ const loadReference = async (
     await sleep(instance.afterSeconds * 1000, undefined, { signal });
   }
 };
-
-export const isUnmeasured = (manifest: Manifest): boolean => manifest.details === null;

@@ -1,3 +1,4 @@
+import { NOTIFY, WATCH } from '../../../infra/steps.ts';
 import type { Seen } from '../../support/s3-server.ts';
 import { callerOf, type ServiceCall } from './services.ts';
 import { ACCOUNT, type Cloud, KEY_ARN, REGION } from './template.ts';
@@ -59,7 +60,7 @@ const s3Needs = (seen: Seen): Need[] => {
 /** What every function does without a call in its code. */
 const functionNeeds = (cloud: Cloud, source: string): Need[] =>
   [...cloud.functions.values()].flatMap(({ step }) => {
-    const logs = `arn:aws:logs:${REGION}:${ACCOUNT}:log-group:/lifeboat/example/${step === 'watch' ? step : source}:log-stream:2026/11/21/x`;
+    const logs = `arn:aws:logs:${REGION}:${ACCOUNT}:log-group:/lifeboat/example/${step === WATCH || step === NOTIFY ? step : source}:log-stream:2026/11/21/x`;
     return [
       { by: step, action: 'logs:CreateLogStream', resource: logs, context: {} },
       { by: step, action: 'logs:PutLogEvents', resource: logs, context: {} },

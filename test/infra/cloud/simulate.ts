@@ -8,7 +8,8 @@ export type Decision = 'Allowed' | 'ExplicitlyDenied' | 'ImplicitlyDenied';
 export class IgnoredKeys extends Error {}
 
 const roleOf = (cloud: Cloud, by: string): string => {
-  const step = [...cloud.functions.values()].find((each) => each.step === by)?.role;
+  // A step is that of the source that was run; the other sources have their own.
+  const step = (cloud.functions.get(`example-catalog-prod-${by}`) ?? cloud.functions.get(`lifeboat-example-${by}`))?.role;
   const machine = [...cloud.machines].find(([arn]) => arn.endsWith(`:${by}`))?.[1].role;
   const role = step ?? machine ?? (cloud.roles.has(by) ? by : undefined);
   if (role === undefined) throw new Error(`there is no step, machine or role ${by}`);

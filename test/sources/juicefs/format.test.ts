@@ -5,8 +5,8 @@ import { marshal, parseJson } from '../../../src/sources/juicefs/format/json.ts'
 import { type Handler, openParser } from '../../../src/sources/juicefs/format/parse.ts';
 import { textBuffer } from '../../../src/sources/juicefs/format/text-buffer.ts';
 import { closeEntry, DOCUMENT_END, TREE_END, writeEntry, writeTree } from '../../../src/sources/juicefs/format/write-entry.ts';
-import { bare } from '../../../src/sources/juicefs/read/walk.ts';
 import type { Acl, Chunk, Entry, Xattr } from '../../../src/sources/juicefs/model.ts';
+import { bare } from '../../../src/sources/juicefs/read/walk.ts';
 import { fixture } from './harness.ts';
 
 const utf8 = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'utf8'));
@@ -37,9 +37,11 @@ describe('the escape of names', () => {
   });
 
   it('is undone to the byte, whatever the name', () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (name) => {
-      expect([...unescape(escape(name))]).toEqual([...name]);
-    }));
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), (name) => {
+        expect([...unescape(escape(name))]).toEqual([...name]);
+      }),
+    );
   });
 
   it('has nothing in it that JSON would have to escape', () => {
@@ -82,8 +84,14 @@ const acl: fc.Arbitrary<Acl> = fc.record({
   users: fc.array(fc.record({ id: u32, perm: fc.integer({ min: 0, max: 7 }) }), { maxLength: 3 }),
   groups: fc.array(fc.record({ id: u32, perm: fc.integer({ min: 0, max: 7 }) }), { maxLength: 3 }),
 });
-const xattr: fc.Arbitrary<Xattr> = fc.record({ name: fc.string({ minLength: 1, maxLength: 30, unit: 'grapheme' }).map(utf8), value: fc.uint8Array({ maxLength: 100 }) });
-const chunk: fc.Arbitrary<Chunk> = fc.record({ index: u32, slices: fc.integer({ min: 1, max: 4 }).chain((n) => fc.uint8Array({ minLength: 24 * n, maxLength: 24 * n })) });
+const xattr: fc.Arbitrary<Xattr> = fc.record({
+  name: fc.string({ minLength: 1, maxLength: 30, unit: 'grapheme' }).map(utf8),
+  value: fc.uint8Array({ maxLength: 100 }),
+});
+const chunk: fc.Arbitrary<Chunk> = fc.record({
+  index: u32,
+  slices: fc.integer({ min: 1, max: 4 }).chain((n) => fc.uint8Array({ minLength: 24 * n, maxLength: 24 * n })),
+});
 const file: fc.Arbitrary<Entry> = fc
   .record({
     name,
@@ -96,7 +104,11 @@ const file: fc.Arbitrary<Entry> = fc
     accessAcl: acl,
     chunks: fc.array(chunk, { minLength: 1, maxLength: 3 }),
   })
-  .map(({ name: own, inode, uid, length, atime, atimensec, ...rest }) => ({ name: own, attr: { ...bare({ inode, type: 1 }), uid, length, atime, atimensec }, ...rest }));
+  .map(({ name: own, inode, uid, length, atime, atimensec, ...rest }) => ({
+    name: own,
+    attr: { ...bare({ inode, type: 1 }), uid, length, atime, atimensec },
+    ...rest,
+  }));
 
 const root: Entry = { name: new Uint8Array(), attr: { ...bare({ inode: 1n, type: 2 }) } };
 const folder = (own: Uint8Array, inode: bigint): Entry => ({ name: own, attr: bare({ inode, type: 2 }) });
@@ -141,7 +153,11 @@ describe('entries', () => {
   it('of old dumps have the id of a slice as chunkid, and spaces as they are', () => {
     const { entries, handler } = collect();
     const parser = openParser({ at: 'document' }, handler);
-    parser.push(utf8('{"FSTree":{"attr":{"inode":1,"type":"directory"},"entries":{"a b":{"attr":{"inode":2,"type":"regular","length":9},"chunks":[{"index":0,"slices":[{"chunkid":77,"size":9,"len":9}]}]}}}}'));
+    parser.push(
+      utf8(
+        '{"FSTree":{"attr":{"inode":1,"type":"directory"},"entries":{"a b":{"attr":{"inode":2,"type":"regular","length":9},"chunks":[{"index":0,"slices":[{"chunkid":77,"size":9,"len":9}]}]}}}}',
+      ),
+    );
     parser.end();
     expect(shown(entries[0]?.entry.name ?? utf8(''))).toBe('a b');
     expect(Buffer.from(entries[0]?.entry.chunks?.[0]?.slices ?? []).readBigUInt64BE(4)).toBe(77n);

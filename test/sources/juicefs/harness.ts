@@ -10,9 +10,9 @@ import { addressFromUrl, type JuicefsAddress } from '../../../src/sources/juicef
 import { streamDump } from '../../../src/sources/juicefs/read/stream.ts';
 import { withReader } from '../../../src/sources/juicefs/source.ts';
 import { juicefsTarget } from '../../../src/sources/juicefs/target.ts';
-import { mariadbMissing, type MariadbServer, sql, startMariadb } from '../../support/mariadb.ts';
+import { type MariadbServer, mariadbMissing, sql, startMariadb } from '../../support/mariadb.ts';
 import { freshDatabase, query } from '../../support/postgres.ts';
-import { redisMissing, type RedisServer, startRedis } from '../../support/redis.ts';
+import { type RedisServer, redisMissing, startRedis } from '../../support/redis.ts';
 
 export const FIXTURES = join(import.meta.dirname, '../../fixtures/juicefs');
 export const fixture = (name: string): Buffer => readFileSync(join(FIXTURES, name));
@@ -73,7 +73,13 @@ export const emptyEngine = async (engine: EngineName): Promise<JuicefsAddress> =
 export const filledEngine = async (engine: EngineName): Promise<JuicefsAddress> => {
   const address = await emptyEngine(engine);
   if (engine === 'sqlite') copyFileSync(join(FIXTURES, 'state/sqlite.db'), address.path ?? '');
-  if (engine === 'postgres') await query(urlOf(address), fixture('state/postgres.sql').toString().replaceAll(/^\\(un)?restrict .*$/gm, ''));
+  if (engine === 'postgres')
+    await query(
+      urlOf(address),
+      fixture('state/postgres.sql')
+        .toString()
+        .replaceAll(/^\\(un)?restrict .*$/gm, ''),
+    );
   if (engine === 'mysql') await sql(urlOf(address), fixture('state/mysql.sql').toString());
   if (engine === 'redis') await (await redisServer()).load(Number(address.database), fixture('state/redis.resp'));
   return address;
@@ -88,14 +94,20 @@ export const urlOf = ({ engine, host, port, database, user, inlinePassword }: Ju
 /** The dump of an engine as one text. */
 export const dumpOf = async (address: JuicefsAddress): Promise<string> => {
   const factory = await loadDigest();
-  return withReader(address, services, undefined, async (reader) => Buffer.concat(await Array.fromAsync(streamDump(address, reader, factory).bytes)).toString('utf8'));
+  return withReader(address, services, undefined, async (reader) =>
+    Buffer.concat(await Array.fromAsync(streamDump(address, reader, factory).bytes)).toString('utf8'),
+  );
 };
 
 async function* chunks(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
 
-export const loadInto = (address: JuicefsAddress, dump: string | Uint8Array, options: { readonly overwrite?: boolean; readonly size?: number } = {}): Promise<Loaded> =>
+export const loadInto = (
+  address: JuicefsAddress,
+  dump: string | Uint8Array,
+  options: { readonly overwrite?: boolean; readonly size?: number } = {},
+): Promise<Loaded> =>
   juicefsTarget(address, services).loadArtifact(chunks(Buffer.from(dump), options.size ?? 4096), {
     overwrite: options.overwrite ?? false,
     signal: new AbortController().signal,

@@ -2,15 +2,20 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from 'vitest';
 import { dumpOf, ENGINES, emptyEngine, fixture, loadInto, missing, treesOf } from './harness.ts';
 
-const HEAD = '{"Setting":{"Name":"v","UUID":"u","Storage":"file","Bucket":"/b/","BlockSize":4096,"TrashDays":1},"Counters":{"nextInodes":10,"nextChunk":10},';
+const HEAD =
+  '{"Setting":{"Name":"v","UUID":"u","Storage":"file","Bucket":"/b/","BlockSize":4096,"TrashDays":1},"Counters":{"nextInodes":10,"nextChunk":10},';
 const ROOT = '"attr":{"inode":1,"type":"directory","mode":511,"uid":0,"gid":0,"nlink":2,"length":0}';
-const entry = (inode: number | string, type = 'regular', more = ''): string => `{"attr":{"inode":${inode},"type":"${type}","mode":420,"uid":0,"gid":0,"nlink":1,"length":0}${more}}`;
+const entry = (inode: number | string, type = 'regular', more = ''): string =>
+  `{"attr":{"inode":${inode},"type":"${type}","mode":420,"uid":0,"gid":0,"nlink":1,"length":0}${more}}`;
 const volume = (entries: string, more = ''): string => `${HEAD}${more}"FSTree":{${ROOT},"entries":{${entries}}}}`;
 
 const rowsOf = (path: string | undefined, sql: string): unknown[] => {
   const database = new DatabaseSync(path ?? '');
   try {
-    return database.prepare(sql).all().map((row) => Object.values(row));
+    return database
+      .prepare(sql)
+      .all()
+      .map((row) => Object.values(row));
   } finally {
     database.close();
   }
@@ -20,7 +25,10 @@ describe('what the real load does wrong', () => {
   it('A: references of slices are right in spite of holes', async () => {
     const target = await emptyEngine('sqlite');
     await loadInto(target, fixture('hazards/holes-chunkref.json'));
-    expect(rowsOf(target.path, 'SELECT chunkid, refs FROM jfs_chunk_ref ORDER BY 1')).toEqual([[7, 4], [8, 1]]);
+    expect(rowsOf(target.path, 'SELECT chunkid, refs FROM jfs_chunk_ref ORDER BY 1')).toEqual([
+      [7, 4],
+      [8, 1],
+    ]);
   });
 
   it('B: an inode that waits to be deleted is not handed out again', async () => {
@@ -104,7 +112,7 @@ describe('bad input', () => {
   it.each(cases)('%s is refused, and nothing of it stays', async (_what, dump) => {
     const target = await emptyEngine('sqlite');
     await expect(loadInto(target, dump)).rejects.toMatchObject({ name: 'ArtifactInvalid' });
-    expect(rowsOf(target.path, 'SELECT name FROM sqlite_master WHERE name LIKE \'jfs%\'')).toEqual([]);
+    expect(rowsOf(target.path, "SELECT name FROM sqlite_master WHERE name LIKE 'jfs%'")).toEqual([]);
     expect((await loadInto(target, whole)).rows).toBe('106');
   });
 
@@ -121,7 +129,10 @@ describe('a target that is not empty', () => {
     const target = await emptyEngine(engine);
     await loadInto(target, volume(`"f":${entry(2)}`));
     const before = await dumpOf(target);
-    await expect(loadInto(target, volume(`"g":${entry(3)}`))).rejects.toMatchObject({ name: 'TargetNotEmpty', message: expect.stringMatching(/table|key/) });
+    await expect(loadInto(target, volume(`"g":${entry(3)}`))).rejects.toMatchObject({
+      name: 'TargetNotEmpty',
+      message: expect.stringMatching(/table|key/),
+    });
     expect(await dumpOf(target)).toBe(before);
     await loadInto(target, volume(`"g":${entry(3)}`), { overwrite: true });
     expect(await dumpOf(target)).toContain('"g": {');

@@ -43,6 +43,8 @@ describe('a dump of the real juicefs', () => {
   it('without trash gets one, or nothing could be deleted', async () => {
     const target = await emptyEngine('sqlite');
     await loadInto(target, fixture('redis-skip-trash.json'));
-    expect(await dumpOf(target)).toMatch(/"Trash": \{\s+"attr": \{"inode":9223372032828243968,"type":"directory","mode":365,"uid":0,"gid":0,"atime":1795226400,/);
+    expect(await dumpOf(target)).toMatch(
+      /"Trash": \{\s+"attr": \{"inode":9223372032828243968,"type":"directory","mode":365,"uid":0,"gid":0,"atime":1795226400,/,
+    );
   });
 });

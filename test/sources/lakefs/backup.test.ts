@@ -17,7 +17,8 @@ beforeEach(async () => {
 });
 afterEach(() => harness.close());
 
-const failed = (code: string, message?: RegExp) => expect.objectContaining({ code, ...(message === undefined ? {} : { message: expect.stringMatching(message) }) });
+const failed = (code: string, message?: RegExp) =>
+  expect.objectContaining({ code, ...(message === undefined ? {} : { message: expect.stringMatching(message) }) });
 
 const poolKeys = async (): Promise<string[]> => {
   const keys: string[] = [];
@@ -26,7 +27,9 @@ const poolKeys = async (): Promise<string[]> => {
 };
 
 const textOf = async (manifest: Manifest, kind: string): Promise<string> => {
-  const segment = manifest.segments.find(({ context }) => typeof context === 'object' && context !== null && 'kind' in context && context['kind'] === kind);
+  const segment = manifest.segments.find(
+    ({ context }) => typeof context === 'object' && context !== null && 'kind' in context && context['kind'] === kind,
+  );
   const chunks: Uint8Array[] = [];
   for await (const chunk of harness.store.read(`${SOURCE}/backups/${manifest.backup}/${segment?.key}`)) chunks.push(chunk);
   return Buffer.concat(chunks).toString('utf8');
@@ -35,11 +38,23 @@ const textOf = async (manifest: Manifest, kind: string): Promise<string> => {
 describe('a backup', () => {
   it('has the refs, everything that they reach, and what lakeFS would lose', async () => {
     const manifest = await harness.backup();
-    expect(Object.fromEntries(manifest.digests.map(({ name, rows }) => [name, rows]))).toMatchObject({ branches: '5', tags: '2', commits: '5' });
-    expect(detailsOf(manifest)).toMatchObject({ settings: { hidden: 1, protection: 1, pulls: 2, metadata: 2, rules: true }, uncommitted: 2, movedBranches: 0 });
+    expect(Object.fromEntries(manifest.digests.map(({ name, rows }) => [name, rows]))).toMatchObject({
+      branches: '5',
+      tags: '2',
+      commits: '5',
+    });
+    expect(detailsOf(manifest)).toMatchObject({
+      settings: { hidden: 1, protection: 1, pulls: 2, metadata: 2, rules: true },
+      uncommitted: 2,
+      movedBranches: 0,
+    });
     expect(manifest.pointInTime.consistency).toBe('snapshot');
     const reached = (await poolKeys()).filter((key) => key.startsWith('data/'));
-    expect(reached.sort()).toEqual(readdirSync(join(sample.folder, 'data', sample.uid)).map((name) => `data/${sample.uid}/${name}`).sort());
+    expect(reached.sort()).toEqual(
+      readdirSync(join(sample.folder, 'data', sample.uid))
+        .map((name) => `data/${sample.uid}/${name}`)
+        .sort(),
+    );
   });
 
   it('gives manifests that lakectl and lakefs-refs.py take', async () => {
@@ -80,7 +95,15 @@ describe('a backup', () => {
   });
 
   it('lists what was imported from elsewhere and does not copy it', async () => {
-    sample.branches.get('dev')?.staged.set('ext/f.txt', { address: 's3://elsewhere/f.txt', size: 5, etag: 'x', mtime: 1, metadata: {}, contentType: 'text/plain', full: true });
+    sample.branches.get('dev')?.staged.set('ext/f.txt', {
+      address: 's3://elsewhere/f.txt',
+      size: 5,
+      etag: 'x',
+      mtime: 1,
+      metadata: {},
+      contentType: 'text/plain',
+      full: true,
+    });
     commit(sample, 'dev', 'import');
     const manifest = await harness.backup();
     expect(Object.values(manifest.notIncluded)).toContain('1');
@@ -132,7 +155,10 @@ describe('a backup fails by name', () => {
 
   it('when a range is damaged or gone', async () => {
     const manifest = await harness.backup();
-    const range = (await poolKeys()).find((key) => key.startsWith('_lakefs/') && readFileSync(join(sample.folder, key)).includes(`data/${sample.uid}`)) ?? '';
+    const range =
+      (await poolKeys()).find(
+        (key) => key.startsWith('_lakefs/') && readFileSync(join(sample.folder, key)).includes(`data/${sample.uid}`),
+      ) ?? '';
     const path = join(sample.folder, range);
     const bytes = readFileSync(path);
     bytes.writeUInt8(bytes.readUInt8(20) ^ 1, 20);
@@ -169,7 +195,14 @@ describe('a proof without a server', () => {
   const prove = async (manifest: Manifest, readBytes = true) => {
     await harness.server.stop();
     const { ids, repository, metadataPrefix } = detailsOf(manifest);
-    return proveOffline({ objects: objectsBelow(harness.store, `${SOURCE}/objects/`), ids, defaultBranch: repository.defaultBranch, metadataPrefix, readBytes, budget: forever });
+    return proveOffline({
+      objects: objectsBelow(harness.store, `${SOURCE}/objects/`),
+      ids,
+      defaultBranch: repository.defaultBranch,
+      metadataPrefix,
+      readBytes,
+      budget: forever,
+    });
   };
 
   it('finds everything', async () => {

@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sumDigests } from '../../../src/backup/digest.ts';
 import { publishInstant, releaseInstant } from '../../../src/backup/instants.ts';
+import { releaseLease } from '../../../src/backup/lease.ts';
 import { objectsBelow } from '../../../src/backup/pool.ts';
 import { backupRun, restoreRun } from '../../../src/backup/rooms.ts';
+import { readRun } from '../../../src/backup/run-record.ts';
 import type { Runtime } from '../../../src/backup/runtime.ts';
 import { findManifest, sealBackup } from '../../../src/backup/seal.ts';
 import { runSequence } from '../../../src/backup/sequence.ts';
 import { startBackup } from '../../../src/backup/start.ts';
-import { releaseLease } from '../../../src/backup/lease.ts';
-import { readRun } from '../../../src/backup/run-record.ts';
 import type { Check, ClassDigest, Manifest } from '../../../src/backup/types.ts';
 import { type AuditResult, judgeAudit } from '../../../src/drill/judge.ts';
 import type { Budget, Services, Source, Stage, Target } from '../../../src/sources/contract.ts';
@@ -107,7 +107,12 @@ export const openHarness = async (): Promise<Harness> => {
         await finish(source.dump, await backupRun(runtime, SOURCE, backup), budget);
         await releaseInstant(runtime, SOURCE, backup);
         for (let resume: string | null = null, done = false; !done; ) {
-          const outcome: Awaited<ReturnType<typeof sealBackup>> = await sealBackup(runtime, source, { source: SOURCE, kind: 'lakefs', backup, resume }, budget);
+          const outcome: Awaited<ReturnType<typeof sealBackup>> = await sealBackup(
+            runtime,
+            source,
+            { source: SOURCE, kind: 'lakefs', backup, resume },
+            budget,
+          );
           resume = outcome.resume;
           done = resume === null;
         }
@@ -132,13 +137,18 @@ export const openHarness = async (): Promise<Harness> => {
       const checks: Check[] = [];
       for await (const receipt of run.context(forever).receipts('audit')) {
         digests.push(...receipt.digests);
-        if (typeof receipt.facts === 'object' && receipt.facts !== null && 'checks' in receipt.facts) checks.push(...(receipt.facts['checks'] as unknown as Check[]));
+        if (typeof receipt.facts === 'object' && receipt.facts !== null && 'checks' in receipt.facts)
+          checks.push(...(receipt.facts['checks'] as unknown as Check[]));
       }
       return judgeAudit({ manifest, digests: sumDigests(digests), checks, assertions: [] });
     },
     async run(stage, manifest, scratch = true) {
       counted += 1;
-      await finish(stage, restoreRun(runtime, { source: SOURCE, restore: `stage-${counted}`, manifest, scratch, overwrite: false }), forever);
+      await finish(
+        stage,
+        restoreRun(runtime, { source: SOURCE, restore: `stage-${counted}`, manifest, scratch, overwrite: false }),
+        forever,
+      );
     },
     async close() {
       await server.stop();
@@ -153,10 +163,12 @@ export const fill = ({ server }: Pick<Harness, 'server'>, id = 'sample', namespa
   const made = server.make(id, namespace, 'trunk');
   const trunk = made.branches.get('trunk');
   if (trunk === undefined) throw new Error('made without its branch');
-  for (let n = 0; n < 35; n++) trunk.staged.set(`tables/a/part-${String(n).padStart(5, '0')}.csv`, upload(made, Buffer.from(`${n},x\n`.repeat(n + 1))));
+  for (let n = 0; n < 35; n++)
+    trunk.staged.set(`tables/a/part-${String(n).padStart(5, '0')}.csv`, upload(made, Buffer.from(`${n},x\n`.repeat(n + 1))));
   trunk.staged.set('שלום עולם/%20 &+.txt', upload(made, Buffer.from('שלום')));
   commit(made, 'trunk', 'first', { b: '2', a: '1' });
-  for (const name of ['dev', 'feature-1', 'feature/slash', 'ops']) made.branches.set(name, { commit: trunk.commit, hidden: name === 'ops', staged: new Map() });
+  for (const name of ['dev', 'feature-1', 'feature/slash', 'ops'])
+    made.branches.set(name, { commit: trunk.commit, hidden: name === 'ops', staged: new Map() });
   made.branches.get('dev')?.staged.set('dev/new.txt', upload(made, Buffer.from('dev')));
   commit(made, 'dev', 'on dev');
   trunk.staged.set('tables/a/part-00003.csv', upload(made, Buffer.from('changed')));
@@ -170,6 +182,13 @@ export const fill = ({ server }: Pick<Harness, 'server'>, id = 'sample', namespa
   made.rules = { default_retention_days: 21, branches: [{ branch_id: 'trunk', retention_days: 28 }] };
   made.protection = [{ pattern: 'trunk' }];
   made.pulls.push({ id: 'p1', title: 'open one', status: 'open', source_branch: 'dev', destination_branch: 'trunk' });
-  made.pulls.push({ id: 'p2', title: 'merged one', status: 'merged', source_branch: 'dev', destination_branch: 'trunk', merged_commit_id: trunk.commit });
+  made.pulls.push({
+    id: 'p2',
+    title: 'merged one',
+    status: 'merged',
+    source_branch: 'dev',
+    destination_branch: 'trunk',
+    merged_commit_id: trunk.commit,
+  });
   return made;
 };

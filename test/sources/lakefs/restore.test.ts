@@ -19,7 +19,8 @@ beforeEach(async () => {
 });
 afterEach(() => harness.close());
 
-const failed = (code: string, message?: RegExp) => expect.objectContaining({ code, ...(message === undefined ? {} : { message: expect.stringMatching(message) }) });
+const failed = (code: string, message?: RegExp) =>
+  expect.objectContaining({ code, ...(message === undefined ? {} : { message: expect.stringMatching(message) }) });
 
 const clone = (changes = {}): Target => harness.target({ repository: 'clone', namespace: 'local://clones/one', ...changes });
 const SCRATCH = 'lifeboat-drill-20261121t013000z-4f2a';
@@ -85,9 +86,13 @@ describe('a restore is refused', () => {
   it('into the repository of the backup, one that is not bare, or a namespace in use', async () => {
     await expect(harness.restore(harness.target(), manifest)).rejects.toThrow(failed('TargetIsSource'));
     harness.server.make('other', 'local://repos/other');
-    await expect(harness.restore(harness.target({ repository: 'other', namespace: 'local://x/y' }), manifest)).rejects.toThrow(failed('TargetNotEmpty', /not bare/));
+    await expect(harness.restore(harness.target({ repository: 'other', namespace: 'local://x/y' }), manifest)).rejects.toThrow(
+      failed('TargetNotEmpty', /not bare/),
+    );
     await expect(clone({ namespace: 'local://repos/other' }).stages[0]?.name).toBe('prepare');
-    await expect(harness.restore(clone({ namespace: 'local://repos/other' }), manifest)).rejects.toThrow(failed('TargetNotEmpty', /repository other lies in/));
+    await expect(harness.restore(clone({ namespace: 'local://repos/other' }), manifest)).rejects.toThrow(
+      failed('TargetNotEmpty', /repository other lies in/),
+    );
     await expect(harness.restore(clone({ namespace: 'local://repos' }), manifest)).rejects.toThrow(failed('TargetNotEmpty', /would share/));
     expect(harness.server.repositories.has('clone')).toBe(false);
   });
@@ -107,9 +112,18 @@ describe('a restore is refused', () => {
   });
 
   it('where storage is of a kind that is not supported', async () => {
-    await expect(harness.restore({ ...clone(), stages: harness.target({ repository: 'clone' }).stages }, { ...manifest, details: { ...Object(manifest.details), repository: { ...detailsOf(manifest).repository, namespace: 'https://account.blob.core.windows.net/x' } } })).rejects.toThrow(
-      failed('Unsupported', /not supported/),
-    );
+    await expect(
+      harness.restore(
+        { ...clone(), stages: harness.target({ repository: 'clone' }).stages },
+        {
+          ...manifest,
+          details: {
+            ...Object(manifest.details),
+            repository: { ...detailsOf(manifest).repository, namespace: 'https://account.blob.core.windows.net/x' },
+          },
+        },
+      ),
+    ).rejects.toThrow(failed('Unsupported', /not supported/));
   });
 });
 
@@ -169,7 +183,9 @@ describe('a drill', () => {
     await expect(clone().tamper(manifest, 1, forever)).rejects.toThrow(failed('TargetUnusable'));
     await expect(harness.run(clone().discard, manifest)).rejects.toThrow(failed('TargetUnusable'));
     await expect(harness.run(scratch({ namespace: 'local://repos/sample' }).discard, manifest)).rejects.toThrow(failed('TargetUnusable'));
-    await expect(harness.run(harness.target({ repository: SCRATCH }).discard, manifest)).rejects.toThrow(failed('TargetProblem', /needs a namespace/));
+    await expect(harness.run(harness.target({ repository: SCRATCH }).discard, manifest)).rejects.toThrow(
+      failed('TargetProblem', /needs a namespace/),
+    );
     harness.server.make(SCRATCH, 'local://repos/precious');
     await expect(harness.run(scratch().discard, manifest)).rejects.toThrow(failed('TargetUnusable', /nothing was removed/));
     expect(harness.server.repositories.has(SCRATCH)).toBe(true);
@@ -190,7 +206,11 @@ describe('a manifest', () => {
       })(),
       { overwrite: false, signal: forever.signal, progress: () => {} },
     );
-  const script = () => encodeScript({ ids: detailsOf(manifest).ids, repository: { name: 'sample', namespace: 'local://repos/sample', defaultBranch: 'trunk', storageId: 'old' } });
+  const script = () =>
+    encodeScript({
+      ids: detailsOf(manifest).ids,
+      repository: { name: 'sample', namespace: 'local://repos/sample', defaultBranch: 'trunk', storageId: 'old' },
+    });
 
   it('of lakefs-refs.py is restored over a namespace that is there', async () => {
     harness.server.repositories.delete('sample');

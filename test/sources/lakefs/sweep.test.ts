@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { manifestKey } from '../../../src/backup/layout.ts';
+import { objectsBelow } from '../../../src/backup/pool.ts';
 import { pruneBackups } from '../../../src/backup/prune.ts';
 import { sweepPool } from '../../../src/backup/sweep.ts';
 import { detailsOf } from '../../../src/sources/lakefs/gathered.ts';
 import { proveOffline } from '../../../src/sources/lakefs/offline.ts';
-import { objectsBelow } from '../../../src/backup/pool.ts';
 import { commit, type Repository, upload } from '../../support/lakefs-repository.ts';
 import { fill, forever, type Harness, openHarness, SOURCE, spent } from './harness.ts';
 
@@ -28,7 +28,8 @@ const sweep = (budget = forever) => sweepPool(harness.runtime, SOURCE, async () 
 /** Everything is written anew; what the first backup alone has is garbage once it is gone. */
 const replaceAll = (): void => {
   const trunk = sample.branches.get('trunk');
-  for (let n = 0; n < 12; n++) trunk?.staged.set(`tables/a/part-${String(n).padStart(5, '0')}.csv`, upload(sample, Buffer.from(`new ${n}`)));
+  for (let n = 0; n < 12; n++)
+    trunk?.staged.set(`tables/a/part-${String(n).padStart(5, '0')}.csv`, upload(sample, Buffer.from(`new ${n}`)));
   sample.tags.clear();
   sample.branches.clear();
   sample.commits.clear();
@@ -51,7 +52,14 @@ describe('the sweep of the pool', () => {
     expect(await sweep()).toMatchObject({ objects: after.length - before.length, done: true });
     expect(await pool()).toEqual(before);
     const { ids, repository, metadataPrefix } = detailsOf(first);
-    const proof = await proveOffline({ objects: objectsBelow(harness.store, `${SOURCE}/objects/`), ids, defaultBranch: repository.defaultBranch, metadataPrefix, readBytes: true, budget: forever });
+    const proof = await proveOffline({
+      objects: objectsBelow(harness.store, `${SOURCE}/objects/`),
+      ids,
+      defaultBranch: repository.defaultBranch,
+      metadataPrefix,
+      readBytes: true,
+      budget: forever,
+    });
     expect(proof.flaws).toEqual([]);
   });
 
@@ -75,7 +83,8 @@ describe('the sweep of the pool', () => {
     await harness.store.delete(manifestKey(SOURCE, first.backup));
     await harness.store.create(manifestKey(SOURCE, first.backup), Buffer.from('{"formatVersion":1'));
     expect(await sweep()).toMatchObject({ objects: 0 });
-    for await (const { key } of harness.store.list(`${SOURCE}/backups/`)) if (key.endsWith('manifest.json')) await harness.store.delete(key);
+    for await (const { key } of harness.store.list(`${SOURCE}/backups/`))
+      if (key.endsWith('manifest.json')) await harness.store.delete(key);
     expect(await sweep()).toMatchObject({ objects: 0 });
     expect(await pool()).toEqual(before);
   });
@@ -96,7 +105,14 @@ describe('the sweep of the pool', () => {
     expect(await sweep()).toMatchObject({ done: true, objects: expect.any(Number) });
     expect((await pool()).length).toBeLessThan(before);
     const { ids, repository, metadataPrefix } = detailsOf(last);
-    const proof = await proveOffline({ objects: objectsBelow(harness.store, `${SOURCE}/objects/`), ids, defaultBranch: repository.defaultBranch, metadataPrefix, readBytes: true, budget: forever });
+    const proof = await proveOffline({
+      objects: objectsBelow(harness.store, `${SOURCE}/objects/`),
+      ids,
+      defaultBranch: repository.defaultBranch,
+      metadataPrefix,
+      readBytes: true,
+      budget: forever,
+    });
     expect(proof.flaws).toEqual([]);
   });
 });

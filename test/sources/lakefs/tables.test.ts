@@ -7,7 +7,7 @@ import { checkTable, commitId, openTableId } from '../../../src/sources/lakefs/s
 import { decodeCommit, decodeEntry, decodeRange, decodeRef } from '../../../src/sources/lakefs/sst/records.ts';
 import { unsnappy } from '../../../src/sources/lakefs/sst/snappy.ts';
 import { openTable, splitValue } from '../../../src/sources/lakefs/sst/table.ts';
-import { encodeCommit, encodeEntry, encodeRange, encodeRef, type Row, uvarint, valueOf, writeTable } from '../../support/lakefs-table.ts';
+import { encodeCommit, encodeEntry, encodeRange, encodeRef, type Row, rowValue, uvarint, writeTable } from '../../support/lakefs-table.ts';
 
 const FIXTURES = join(import.meta.dirname, '../../fixtures/lakefs');
 const fileOf = (id: string): Buffer => readFileSync(join(FIXTURES, 'sst', id));
@@ -48,8 +48,9 @@ describe('metadata files of lakeFS 1.84', () => {
   });
 });
 
-const rowsOf = (decoded: { readonly ranges: readonly { readonly rows: readonly Record<string, unknown>[] }[] }): Record<string, unknown>[] =>
-  decoded.ranges.flatMap(({ rows }) => rows);
+const rowsOf = (decoded: {
+  readonly ranges: readonly { readonly rows: readonly Record<string, unknown>[] }[];
+}): Record<string, unknown>[] => decoded.ranges.flatMap(({ rows }) => rows);
 
 const recordsOf = (id: string): Buffer[] => {
   const records: Buffer[] = [];
@@ -59,7 +60,9 @@ const recordsOf = (id: string): Buffer[] => {
 
 const rangesOf = (id: string): string[] => {
   const ids: string[] = [];
-  openTable(fileOf(id)).forEach((_key, value) => ids.push(splitValue(value).identity.toString('latin1')));
+  openTable(fileOf(id)).forEach((_key, value) => {
+    ids.push(splitValue(value).identity.toString('latin1'));
+  });
   return ids;
 };
 
@@ -68,7 +71,9 @@ const Rows = fc
     maxLength: 60,
     selector: ({ key }) => Buffer.from(key).toString('hex'),
   })
-  .map((rows): Row[] => rows.map(({ key, value }) => ({ key: Buffer.from(key), value: Buffer.from(value) })).sort((a, b) => Buffer.compare(a.key, b.key)));
+  .map((rows): Row[] =>
+    rows.map(({ key, value }) => ({ key: Buffer.from(key), value: Buffer.from(value) })).sort((a, b) => Buffer.compare(a.key, b.key)),
+  );
 
 describe('any table', () => {
   it('reads as it was written, in one level or two, packed or not', () => {
@@ -106,15 +111,36 @@ describe('records', () => {
 
   it('come back as they were written', () => {
     fc.assert(
-      fc.property(Text, Text, Metadata, fc.array(Text.filter((id) => id !== ''), { maxLength: 3 }), fc.nat(2 ** 40), (id, message, metadata, parents, date) => {
-        const commit = { id, committer: 'me', message, creationDate: date, nanos: 7, metaRangeId: 'm', metadata, parents, version: 1, generation: 12 };
-        expect(decodeCommit(encodeCommit(commit))).toEqual(commit);
-        expect(decodeRef(encodeRef({ id, commitId: message }))).toEqual({ id, commitId: message });
-        const entry = { address: id, mtime: date, size: date, etag: message, metadata, contentType: 'text/plain' };
-        expect(decodeEntry(encodeEntry(entry))).toEqual({ ...entry, addressType: id.includes('://') ? expect.anything() : 'relative' });
-        const range = { minKey: Buffer.from(id), maxKey: Buffer.from(message), estimatedSize: date, count: 3 };
-        expect(decodeRange(encodeRange(range))).toEqual(range);
-      }),
+      fc.property(
+        Text,
+        Text,
+        Metadata,
+        fc.array(
+          Text.filter((id) => id !== ''),
+          { maxLength: 3 },
+        ),
+        fc.nat(2 ** 40),
+        (id, message, metadata, parents, date) => {
+          const commit = {
+            id,
+            committer: 'me',
+            message,
+            creationDate: date,
+            nanos: 7,
+            metaRangeId: 'm',
+            metadata,
+            parents,
+            version: 1,
+            generation: 12,
+          };
+          expect(decodeCommit(encodeCommit(commit))).toEqual(commit);
+          expect(decodeRef(encodeRef({ id, commitId: message }))).toEqual({ id, commitId: message });
+          const entry = { address: id, mtime: date, size: date, etag: message, metadata, contentType: 'text/plain' };
+          expect(decodeEntry(encodeEntry(entry))).toEqual({ ...entry, addressType: id.includes('://') ? expect.anything() : 'relative' });
+          const range = { minKey: Buffer.from(id), maxKey: Buffer.from(message), estimatedSize: date, count: 3 };
+          expect(decodeRange(encodeRange(range))).toEqual(range);
+        },
+      ),
     );
   });
 
@@ -146,8 +172,8 @@ describe('snappy and crc32c', () => {
   it('hashes large rows as small ones', () => {
     const id = openTableId();
     const big = Buffer.alloc(200_000, 120);
-    id.add(Buffer.from('k'), valueOf(big));
-    const { id: written } = writeTable([{ key: Buffer.from('k'), value: valueOf(big) }], {});
+    id.add(Buffer.from('k'), rowValue(big));
+    const { id: written } = writeTable([{ key: Buffer.from('k'), value: rowValue(big) }], {});
     expect(id.end(new Map())).toBe(written);
   });
 });

@@ -6,8 +6,8 @@ import { listBackups } from '../../../src/backup/catalog.ts';
 import { parseEnvironment } from '../../../src/environment/parse.ts';
 import { execute, succeeded } from '../../../src/local/executor.ts';
 import { detailsOf } from '../../../src/sources/lakefs/gathered.ts';
-import { openClient } from '../../../src/sources/lakefs/rest/client.ts';
 import { branches, deleteRepository, repositories, write } from '../../../src/sources/lakefs/rest/api.ts';
+import { openClient } from '../../../src/sources/lakefs/rest/client.ts';
 import { apiOf } from '../../../src/sources/lakefs/rest/login.ts';
 import { openStore } from '../../../src/stores/open.ts';
 import { type LakefsServer, startLakefsServer } from '../../support/lakefs-server.ts';
@@ -23,7 +23,8 @@ interface Place {
   readonly localPath: string;
 }
 
-const real: Place | undefined = process.env['LIFEBOAT_TEST_LAKEFS'] === undefined ? undefined : JSON.parse(process.env['LIFEBOAT_TEST_LAKEFS']);
+const real: Place | undefined =
+  process.env['LIFEBOAT_TEST_LAKEFS'] === undefined ? undefined : JSON.parse(process.env['LIFEBOAT_TEST_LAKEFS']);
 
 const suite = (open: () => Promise<{ readonly place: Place; close(): Promise<void> }>): void => {
   const id = `lbtest-${Date.now().toString(36)}`;
@@ -46,10 +47,19 @@ const suite = (open: () => Promise<{ readonly place: Place; close(): Promise<voi
   const seed = async (): Promise<void> => {
     const to = client();
     const path = ['repositories', id];
-    await write(to, { method: 'POST', path: ['repositories'], body: { name: id, storage_namespace: `local://${id}`, default_branch: 'trunk' } }, 201);
+    await write(
+      to,
+      { method: 'POST', path: ['repositories'], body: { name: id, storage_namespace: `local://${id}`, default_branch: 'trunk' } },
+      201,
+    );
     for (let n = 0; n < 25; n++) await put('trunk', `a/part-${n}.csv`, `${n}\n`.repeat(n + 1));
-    await write(to, { method: 'POST', path: [...path, 'branches', 'trunk', 'commits'], body: { message: 'first', metadata: { b: '2', a: '1' } } }, 201);
-    for (const name of ['dev', 'feature-1']) await write(to, { method: 'POST', path: [...path, 'branches'], body: { name, source: 'trunk' } }, 201);
+    await write(
+      to,
+      { method: 'POST', path: [...path, 'branches', 'trunk', 'commits'], body: { message: 'first', metadata: { b: '2', a: '1' } } },
+      201,
+    );
+    for (const name of ['dev', 'feature-1'])
+      await write(to, { method: 'POST', path: [...path, 'branches'], body: { name, source: 'trunk' } }, 201);
     await write(to, { method: 'POST', path: [...path, 'branches'], body: { name: 'ops', source: 'trunk', hidden: true } }, 201);
     await put('dev', 'dev/new.txt', 'dev');
     await put('feature-1', 'uncommitted/שלום %20&+.txt', 'not committed yet');
@@ -72,18 +82,24 @@ const suite = (open: () => Promise<{ readonly place: Place; close(): Promise<voi
       {
         store: `file://${folder}/store`,
         sources: { lake: { ...at, repository: id, drill: { scratch: 'drills' } } },
-        targets: { drills: { ...at, repository: id, namespace: `local://drills-${id}` }, clone: { ...at, repository: `${id}-clone`, namespace: `local://${id}-clone` } },
+        targets: {
+          drills: { ...at, repository: id, namespace: `local://drills-${id}` },
+          clone: { ...at, repository: `${id}-clone`, namespace: `local://${id}-clone` },
+        },
       },
       { name: 'test', root: folder },
     );
   };
 
   const run = async (machine: 'backup' | 'restore' | 'drill', input: Record<string, string> = {}) =>
-    succeeded(await execute(environment(), machine, { source: 'lake', ...input }, { report: () => {}, signal: new AbortController().signal })).output;
+    succeeded(
+      await execute(environment(), machine, { source: 'lake', ...input }, { report: () => {}, signal: new AbortController().signal }),
+    ).output;
 
   const manifests = async () => {
     const found = [];
-    for await (const entry of listBackups(await openStore(`file://${folder}/store`), 'lake')) if ('manifest' in entry) found.push(entry.manifest);
+    for await (const entry of listBackups(await openStore(`file://${folder}/store`), 'lake'))
+      if ('manifest' in entry) found.push(entry.manifest);
     return found;
   };
 
@@ -92,7 +108,11 @@ const suite = (open: () => Promise<{ readonly place: Place; close(): Promise<voi
     await run('backup');
     const [first, second] = await manifests();
     if (first === undefined || second === undefined) throw new Error('two backups were made');
-    expect(detailsOf(first)).toMatchObject({ counts: { branches: 4, tags: 0 }, settings: { hidden: 1, protection: 1, metadata: 1 }, uncommitted: 2 });
+    expect(detailsOf(first)).toMatchObject({
+      counts: { branches: 4, tags: 0 },
+      settings: { hidden: 1, protection: 1, metadata: 1 },
+      uncommitted: 2,
+    });
     expect(detailsOf(first).copied.objects).toBeGreaterThan(27);
     // A dump of the same refs may be another file, in lakeFS's own order of commit metadata.
     expect(detailsOf(second).copied.objects).toBeLessThanOrEqual(2);
@@ -111,7 +131,9 @@ const suite = (open: () => Promise<{ readonly place: Place; close(): Promise<voi
       return found;
     };
     expect(await heads(`${id}-clone`)).toEqual(await heads(id));
-    await expect(run('restore', { backup: 'latest', target: 'clone' })).rejects.toThrow(expect.objectContaining({ code: 'TargetNotEmpty' }));
+    await expect(run('restore', { backup: 'latest', target: 'clone' })).rejects.toThrow(
+      expect.objectContaining({ code: 'TargetNotEmpty' }),
+    );
   });
 };
 

@@ -40,7 +40,11 @@ describe('an instance that does not answer as it should', () => {
     ['no key', { apiKey: undefined, inlineApiKey: '' }, 'missing_authorization_header'],
     ['a wrong key', { inlineApiKey: 'wrong' }, 'invalid_api_key'],
   ])('with %s it says so by name, and never the key', async (_what, more, name) => {
-    await expect(inspect(more)).rejects.toMatchObject({ code: 'LoginFailed', message: expect.stringContaining(name), hint: expect.stringContaining('MEILI_MASTER_KEY') });
+    await expect(inspect(more)).rejects.toMatchObject({
+      code: 'LoginFailed',
+      message: expect.stringContaining(name),
+      hint: expect.stringContaining('MEILI_MASTER_KEY'),
+    });
     await expect(inspect({ inlineApiKey: 'wrong-secret' })).rejects.toMatchObject({ message: expect.not.stringContaining('wrong-secret') });
   });
 
@@ -55,7 +59,9 @@ describe('an instance that does not answer as it should', () => {
   it('that is busy is asked again', async () => {
     let refused = 0;
     server.before = ({ path }) =>
-      path === '/stats' && refused++ < 2 ? { status: 503, body: { message: 'Too many search requests.', code: 'too_many_search_requests', type: 'system', link: '' } } : undefined;
+      path === '/stats' && refused++ < 2
+        ? { status: 503, body: { message: 'Too many search requests.', code: 'too_many_search_requests', type: 'system', link: '' } }
+        : undefined;
     expect((await inspect()).problems).toEqual([]);
     refused = -10;
     await expect(inspect()).rejects.toMatchObject({ code: 'SourceBusy' });
@@ -76,7 +82,10 @@ describe('an instance that does not answer as it should', () => {
     admin.actions = ['documents.get'];
     seedIndex(server, 'lifeboat-restore', 'id', []);
     expect((await inspect()).problems.map(({ code }) => code).sort()).toEqual(['UnfinishedRestore', 'VersionUnsupported']);
-    server.before = ({ path }) => (path === '/keys' ? { status: 403, body: { message: 'The provided API key is invalid.', code: 'invalid_api_key', type: 'auth', link: '' } } : undefined);
+    server.before = ({ path }) =>
+      path === '/keys'
+        ? { status: 403, body: { message: 'The provided API key is invalid.', code: 'invalid_api_key', type: 'auth', link: '' } }
+        : undefined;
     expect((await inspect()).problems.map(({ code }) => code)).toContain('PermissionDenied');
   });
 

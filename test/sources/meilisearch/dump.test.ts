@@ -9,10 +9,14 @@ import { documentLines, type MeilisearchServer, seedIndex, startMeilisearch } fr
 import { chunked } from './chunked.ts';
 import { type Backup, backUp, none } from './harness.ts';
 
-const EXACT = '{"id":1,"big":9007199254740993,"huge":18446744073709551615,"one":1.0,"minus":-0.0,"text":"a \\" } ] \\\\","n":{"a":[1.50,{}]}}';
+const EXACT =
+  '{"id":1,"big":9007199254740993,"huge":18446744073709551615,"one":1.0,"minus":-0.0,"text":"a \\" } ] \\\\","n":{"a":[1.50,{}]}}';
 
 const movies = (many: number): string[] =>
-  Array.from({ length: many }, (_, n) => `{"id":${n},"title":"film ${n} wondrous${n}","year":${1900 + (n % 100)},"tags":["a","b\\u00e9"],"rate":${n}.0}`);
+  Array.from(
+    { length: many },
+    (_, n) => `{"id":${n},"title":"film ${n} wondrous${n}","year":${1900 + (n % 100)},"tags":["a","b\\u00e9"],"rate":${n}.0}`,
+  );
 
 describe('a dump over HTTP', () => {
   let server: MeilisearchServer;
@@ -39,13 +43,20 @@ describe('a dump over HTTP', () => {
     seedIndex(server, 'empty', null, []);
     const read = untar(await backUp(server));
     expect(read('indexes/exact/documents.jsonl')).toBe(`${EXACT}\n`);
-    expect(read('indexes/movies/documents.jsonl')).toBe(documentLines(server, 'movies').map((line) => `${line}\n`).join(''));
+    expect(read('indexes/movies/documents.jsonl')).toBe(
+      documentLines(server, 'movies')
+        .map((line) => `${line}\n`)
+        .join(''),
+    );
     expect(read('indexes/empty/documents.jsonl')).toBe('');
     expect(JSON.parse(read('metadata.json'))).toMatchObject({ dumpVersion: 'V6', dbVersion: '1.50.0' });
     expect(JSON.parse(read('indexes/movies/metadata.json'))).toMatchObject({ uid: 'movies', primaryKey: 'id' });
     expect(JSON.parse(read('indexes/movies/settings.json'))).toMatchObject({ filterableAttributes: ['year'] });
     expect(read('tasks/queue.jsonl')).toBe('');
-    const keys = read('keys.jsonl').trim().split('\n').map((line) => JSON.parse(line));
+    const keys = read('keys.jsonl')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
     expect(keys).toHaveLength(2);
     expect(keys[0]).toMatchObject({ expires_at: null, indexes: ['*'] });
     expect(keys[0]).not.toHaveProperty('key');
@@ -60,7 +71,11 @@ describe('a dump over HTTP', () => {
     expect(pieces.manifest.digests).toEqual(whole.manifest.digests);
     const documents = async (backup: Backup) => (await checkDump(() => chunked(backup.dump))).digests;
     expect(await documents(pieces)).toEqual(await documents(whole));
-    expect(untar(pieces)('indexes/movies/documents.jsonl')).toBe(documentLines(server, 'movies').map((line) => `${line}\n`).join(''));
+    expect(untar(pieces)('indexes/movies/documents.jsonl')).toBe(
+      documentLines(server, 'movies')
+        .map((line) => `${line}\n`)
+        .join(''),
+    );
   });
 
   it('says the same as its own check of the file', async () => {
@@ -80,12 +95,21 @@ describe('a dump over HTTP', () => {
 
   it('leaves out secrets that the server shows in part, and counts them', async () => {
     seedIndex(server, 'v', 'id', ['{"id":1}'], { embedders: { e: { source: 'rest', apiKey: 'sk-super-secret', url: 'http://x' } } });
-    server.state.webhooks.set('7a2a4a3c-16a1-4a4b-8b1c-2f8a3c3f1a11', { url: 'http://hook', headers: { Authorization: 'Bearer web-secret', 'X-A': 'b' } });
+    server.state.webhooks.set('7a2a4a3c-16a1-4a4b-8b1c-2f8a3c3f1a11', {
+      url: 'http://hook',
+      headers: { Authorization: 'Bearer web-secret', 'X-A': 'b' },
+    });
     const backup = await backUp(server);
     const read = untar(backup);
     expect(JSON.parse(read('indexes/v/settings.json')).embedders).toEqual({ e: { source: 'rest', url: 'http://x' } });
-    expect(JSON.parse(read('webhooks.json')).webhooks['7a2a4a3c-16a1-4a4b-8b1c-2f8a3c3f1a11']).toEqual({ url: 'http://hook', headers: { 'X-A': 'b' } });
-    expect(backup.manifest.notIncluded).toMatchObject({ 'redacted secrets of embedders': '1', 'redacted secrets of webhooks and chats': '1' });
+    expect(JSON.parse(read('webhooks.json')).webhooks['7a2a4a3c-16a1-4a4b-8b1c-2f8a3c3f1a11']).toEqual({
+      url: 'http://hook',
+      headers: { 'X-A': 'b' },
+    });
+    expect(backup.manifest.notIncluded).toMatchObject({
+      'redacted secrets of embedders': '1',
+      'redacted secrets of webhooks and chats': '1',
+    });
     expect(JSON.stringify(backup.manifest)).not.toMatch(/XXXX|secret-|super/);
   });
 
@@ -115,7 +139,10 @@ describe('a dump over HTTP', () => {
       const index = server.state.indexes.get('movies');
       if (index !== undefined) index.updatedAt = `${Math.random()}`;
     };
-    await expect(backUp(server, { sizes: { rangeBytes: 60_000, segmentRawBytes: 10_000 }, planned: touch })).rejects.toMatchObject({ code: 'SourceChanged', message: expect.stringContaining('movies') });
+    await expect(backUp(server, { sizes: { rangeBytes: 60_000, segmentRawBytes: 10_000 }, planned: touch })).rejects.toMatchObject({
+      code: 'SourceChanged',
+      message: expect.stringContaining('movies'),
+    });
     server.before = ({ path, query }) => {
       if (path === '/indexes/movies/documents' && query.get('retrieveVectors') === 'true') touch();
       return undefined;
@@ -127,14 +154,22 @@ describe('a dump over HTTP', () => {
     await server.stop();
     server = await startMeilisearch({ taskDelay: 300 });
     seedIndex(server, 'a', 'id', ['{"id":1}']);
-    const post = () => fetch(`${server.url}/indexes/a/documents`, { method: 'POST', body: '{"id":2}', headers: { 'content-type': 'application/x-ndjson', authorization: 'Bearer lab-master-key-0123456789abcdef' } });
+    const post = () =>
+      fetch(`${server.url}/indexes/a/documents`, {
+        method: 'POST',
+        body: '{"id":2}',
+        headers: { 'content-type': 'application/x-ndjson', authorization: 'Bearer lab-master-key-0123456789abcdef' },
+      });
     await post();
     const backup = await backUp(server);
     expect(backup.manifest.digests.find(({ name }) => name === 'documents/a')?.rows).toBe('2');
     await post();
     const early = await backUp(server, { waitMs: 0 });
     expect(early.manifest.notIncluded['enqueued tasks']).toBe('1');
-    expect(early.manifest.pointInTime).toMatchObject({ consistency: 'fuzzy', token: { waiting: ['task 1 (documentAdditionOrUpdate of a)'] } });
+    expect(early.manifest.pointInTime).toMatchObject({
+      consistency: 'fuzzy',
+      token: { waiting: ['task 1 (documentAdditionOrUpdate of a)'] },
+    });
   });
 
   it('is empty, and whole, of an empty instance', async () => {

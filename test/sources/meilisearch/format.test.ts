@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { crc32, deflateRawSync, constants, gunzipSync, gzipSync } from 'node:zlib';
+import { constants, crc32, deflateRawSync, gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadDigest } from '../../../src/backup/digest.ts';
@@ -87,12 +87,17 @@ describe('the archive', () => {
   afterEach(() => rmSync(folder, { recursive: true }));
 
   it('is read by tar, and reads what tar wrote', async () => {
-    const long = `indexes/${'u'.repeat(200)}/documents.jsonl`;
+    const long = `indexes/${'u'.repeat(88)}/documents.jsonl`;
     const files = { 'metadata.json': '{}', 'a/b.jsonl': 'x'.repeat(1000), [long]: 'y', empty: '' };
     const ours = Buffer.concat([...Object.entries(files).map(([path, text]) => wholeFile(path, Buffer.from(text), 1)), TAR_END]);
     expect(await entries(ours)).toEqual(files);
     writeFileSync(join(folder, 'a.tar'), ours);
-    expect(execFileSync('tar', ['-tf', join(folder, 'a.tar')], { encoding: 'utf8' }).trim().split('\n').sort()).toEqual(Object.keys(files).sort());
+    expect(
+      execFileSync('tar', ['-tf', join(folder, 'a.tar')], { encoding: 'utf8' })
+        .trim()
+        .split('\n')
+        .sort(),
+    ).toEqual(Object.keys(files).sort());
     execFileSync('tar', ['-xf', join(folder, 'a.tar'), '-C', folder]);
     expect(readFileSync(join(folder, 'a/b.jsonl'), 'utf8')).toBe(files['a/b.jsonl']);
     for (const format of ['ustar', 'pax', 'gnu']) {
@@ -125,7 +130,17 @@ describe('the archive', () => {
     ['a hard link', tarHeader('indexes/a', 0, '1', '../x')],
     ['a device', tarHeader('indexes/a', 0, '3')],
     ['a folder out of it', tarHeader('../x', 0, '5')],
-    ['deep folders', Buffer.concat([tarHeader(`${'a/'.repeat(45)}x`, 3), body, tarHeader('L', 300, 'L'), Buffer.alloc(512, 'b/'), tarHeader('x', 3), body])],
+    [
+      'deep folders',
+      Buffer.concat([
+        tarHeader(`${'a/'.repeat(45)}x`, 3),
+        body,
+        tarHeader('L', 300, 'L'),
+        Buffer.alloc(512, 'b/'),
+        tarHeader('x', 3),
+        body,
+      ]),
+    ],
     ['a damaged header', Buffer.concat([tarHeader('a', 3).fill('9', 124, 130), body])],
     ['a cut file', tarHeader('a', 5000)],
   ])('refuses %s', async (_what, tar) => {
@@ -158,16 +173,28 @@ describe('the archive', () => {
 const number = fc.constantFrom('0', '-0.0', '1.0', '9007199254740993', '18446744073709551615', '5e-324', '100000.0', '-1.5e300');
 const jsonText: fc.Memo<string> = fc.memo((depth) =>
   depth <= 1
-    ? fc.oneof(number, fc.string({ unit: 'binary', maxLength: 80 }).map((text) => JSON.stringify(text.toWellFormed())), fc.constantFrom('true', 'null', '{}', '[]', '""', '"\\\\"', '"\\\\\\""'))
+    ? fc.oneof(
+        number,
+        fc.string({ unit: 'binary', maxLength: 80 }).map((text) => JSON.stringify(text.toWellFormed())),
+        fc.constantFrom('true', 'null', '{}', '[]', '""', '"\\\\"', '"\\\\\\""'),
+      )
     : fc.oneof(
         jsonText(1),
         fc.array(jsonText(depth - 1), { maxLength: 4 }).map((items) => `[${items.join(',')}]`),
-        fc.array(fc.tuple(fc.string({ maxLength: 5 }), jsonText(depth - 1)), { maxLength: 4 }).map((members) => `{${members.map(([name, value]) => `${JSON.stringify(name)}:${value}`).join(',')}}`),
+        fc
+          .array(fc.tuple(fc.string({ maxLength: 5 }), jsonText(depth - 1)), { maxLength: 4 })
+          .map((members) => `{${members.map(([name, value]) => `${JSON.stringify(name)}:${value}`).join(',')}}`),
       ),
 );
 const documentText = fc
-  .tuple(fc.nat(), fc.uniqueArray(fc.tuple(fc.string({ minLength: 1, maxLength: 8 }), jsonText(3)), { selector: ([name]) => name, maxLength: 6 }))
-  .map(([id, members]) => [`"id":${id}`, ...members.filter(([name]) => name !== 'id' && name !== '_vectors').map(([name, value]) => `${JSON.stringify(name)}:${value}`)])
+  .tuple(
+    fc.nat(),
+    fc.uniqueArray(fc.tuple(fc.string({ minLength: 1, maxLength: 8 }), jsonText(3)), { selector: ([name]) => name, maxLength: 6 }),
+  )
+  .map(([id, members]) => [
+    `"id":${id}`,
+    ...members.filter(([name]) => name !== 'id' && name !== '_vectors').map(([name, value]) => `${JSON.stringify(name)}:${value}`),
+  ])
   .map((members) => `{${members.join(',')}}`);
 
 describe('documents', () => {
@@ -176,7 +203,10 @@ describe('documents', () => {
       fc.property(fc.array(documentText, { maxLength: 8 }), (documents) => {
         const bytes = Buffer.from(`{"results":[${documents.join(',')}],"offset":0,"limit":20,"total":${documents.length}}`);
         const found: string[] = [];
-        expect(readPage(bytes, ({ start, end }) => found.push(bytes.toString('utf8', start, end)))).toEqual({ documents: documents.length, total: documents.length });
+        expect(readPage(bytes, ({ start, end }) => found.push(bytes.toString('utf8', start, end)))).toEqual({
+          documents: documents.length,
+          total: documents.length,
+        });
         expect(found).toEqual(documents);
       }),
     );
@@ -209,8 +239,13 @@ describe('documents', () => {
         const bytes = Buffer.from(text);
         const slice = documentSlice();
         readDocument(bytes, 0, slice);
-        const members = Array.from({ length: slice.members }, (_, n) => bytes.toString('utf8', (slice.places[4 * n] ?? 0) - 1, slice.places[4 * n + 3]));
-        const shuffled = members.map((member) => ({ member, at: random.next().value })).sort((a, b) => a.at - b.at).map(({ member }) => member);
+        const members = Array.from({ length: slice.members }, (_, n) =>
+          bytes.toString('utf8', (slice.places[4 * n] ?? 0) - 1, slice.places[4 * n + 3]),
+        );
+        const shuffled = members
+          .map((member) => ({ member, at: random.next().value }))
+          .sort((a, b) => a.at - b.at)
+          .map(({ member }) => member);
         expect(digestOf(`{ ${shuffled.join(' ,\t')} }`)).toEqual(digestOf(text));
         expect(digestOf(`{${[...members, '"zz":1'].join(',')}}`)).not.toEqual(digestOf(text));
       }),
@@ -219,9 +254,12 @@ describe('documents', () => {
     expect(digestOf('{"id":1,"a":"x"}').buckets.length).toBeGreaterThan(0);
   });
 
-  it.each(['[', '{', '{"a"}', '{"a":}', '{"a":1', '{"a":"x}', '{"a":[1}', '{a:1}', '{"a":1,}', '{"a":1 "b":2}', ''])('refuses %s', (text) => {
-    expect(() => readDocument(Buffer.from(text), 0, documentSlice())).toThrow(expect.objectContaining(invalid));
-  });
+  it.each(['[', '{', '{"a"}', '{"a":}', '{"a":1', '{"a":"x}', '{"a":[1}', '{a:1}', '{"a":1,}', '{"a":1 "b":2}', ''])(
+    'refuses %s',
+    (text) => {
+      expect(() => readDocument(Buffer.from(text), 0, documentSlice())).toThrow(expect.objectContaining(invalid));
+    },
+  );
 
   it('come in lines whatever the chunks, with or without a last newline', async () => {
     const text = 'a\n\n  \r\nbb\r\nccc';
@@ -254,7 +292,13 @@ describe('the check of a dump', () => {
     const checked = await checkDump(() => chunked(dumpOf(6)));
     expect(checked).toMatchObject({ tasks: 0, contents: { dbVersion: '1.50.0', indexes: [{ uid: 'films', primaryKey: 'id' }] } });
     expect(checked.documents.get('films')).toBe(2);
-    const reversed = tarOf(Object.fromEntries(Object.entries(filesOf(6)).reverse().map(([name, text]) => [`./${name}`, text])));
+    const reversed = tarOf(
+      Object.fromEntries(
+        Object.entries(filesOf(6))
+          .reverse()
+          .map(([name, text]) => [`./${name}`, text]),
+      ),
+    );
     expect((await checkDump(() => chunked(gzipSync(reversed)))).digests).toEqual(checked.digests);
   });
 
@@ -280,7 +324,13 @@ describe('the check of a dump', () => {
   });
 
   const documents = 'indexes/films/documents.jsonl';
-  const enqueued = { uid: 3, indexUid: 'films', status: 'enqueued', type: { documentImport: { primary_key: null, method: 'ReplaceDocuments', documents_count: 1, allow_index_creation: true } }, enqueuedAt: 'x' };
+  const enqueued = {
+    uid: 3,
+    indexUid: 'films',
+    status: 'enqueued',
+    type: { documentImport: { primary_key: null, method: 'ReplaceDocuments', documents_count: 1, allow_index_creation: true } },
+    enqueuedAt: 'x',
+  };
   it.each<[string, (files: Record<string, string | Buffer | undefined>) => void, string]>([
     ['no keys.jsonl', (files) => delete files['keys.jsonl'], 'keys.jsonl is missing'],
     ['no queue', (files) => delete files['tasks/queue.jsonl'], 'tasks/queue.jsonl is missing'],
@@ -295,9 +345,23 @@ describe('the check of a dump', () => {
     ['an id that no server takes', (files) => (files[documents] = '{"id":"bad id!"}\n'), 'bad id!'],
     ['an id twice', (files) => (files[documents] = '{"id":1}\n{"id":"1"}\n'), 'twice'],
     ['vectors that are no object', (files) => (files[documents] = '{"id":1,"_vectors":"toto"}\n'), '_vectors'],
-    ['a key without expires_at', (files) => (files['keys.jsonl'] = '{"uid":"192e54ae-32f8-4c61-85f5-eb2b1b255629","actions":[],"indexes":[],"created_at":"","updated_at":""}\n'), 'expires_at'],
-    ['an index that no route reaches', (files) => (files['indexes/films/metadata.json'] = '{"uid":"bad uid!","createdAt":"","updatedAt":""}'), 'bad uid!'],
-    ['a waiting task without its documents', (files) => (files['tasks/queue.jsonl'] = `${JSON.stringify({ ...enqueued, details: {} })}\n`), 'update_files/3.jsonl'],
+    [
+      'a key without expires_at',
+      (files) =>
+        (files['keys.jsonl'] =
+          '{"uid":"192e54ae-32f8-4c61-85f5-eb2b1b255629","actions":[],"indexes":[],"created_at":"","updated_at":""}\n'),
+      'expires_at',
+    ],
+    [
+      'an index that no route reaches',
+      (files) => (files['indexes/films/metadata.json'] = '{"uid":"bad uid!","createdAt":"","updatedAt":""}'),
+      'bad uid!',
+    ],
+    [
+      'a waiting task without its documents',
+      (files) => (files['tasks/queue.jsonl'] = `${JSON.stringify({ ...enqueued, details: {} })}\n`),
+      'update_files/3.jsonl',
+    ],
     ['a waiting task without details', (files) => (files['tasks/queue.jsonl'] = `${JSON.stringify(enqueued)}\n`), 'details'],
     ['another version', (files) => (files['metadata.json'] = '{"dumpVersion":"V7","dbVersion":"9","dumpDate":""}'), 'V7'],
   ])('names %s', async (_what, change, message) => {
@@ -311,11 +375,23 @@ describe('the check of a dump', () => {
       files['indexes/Films/settings.json'] = '{}';
       files['indexes/Films/documents.jsonl'] = '{"a":1}\n';
     });
-    expect(warnings).toEqual([expect.stringContaining('case'), expect.stringContaining('no primary key'), expect.stringContaining('no API keys')].map((each) => each));
+    expect(warnings).toEqual(
+      [expect.stringContaining('case'), expect.stringContaining('no primary key'), expect.stringContaining('no API keys')].map(
+        (each) => each,
+      ),
+    );
+  });
+
+  it('looks at the checksum behind the end of the archive, which Meilisearch does not', async () => {
+    const dump = dumpOf(6);
+    const zeroed = Buffer.concat([dump.subarray(0, -8), Buffer.alloc(8)]);
+    for (const damaged of [zeroed, dump.subarray(0, -1), Buffer.concat([dump, dump])])
+      await expect(checkDump(() => chunked(damaged))).rejects.toMatchObject(invalid);
   });
 
   it('fails at every place where the file could be cut', async () => {
     const dump = dumpOf(6);
-    for (let at = 0; at < dump.length; at += 37) await expect(checkDump(() => chunked(dump.subarray(0, at)))).rejects.toMatchObject(invalid);
+    for (let at = 0; at < dump.length; at += 37)
+      await expect(checkDump(() => chunked(dump.subarray(0, at)))).rejects.toMatchObject(invalid);
   });
 });

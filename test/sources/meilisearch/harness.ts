@@ -4,7 +4,18 @@ import { decode, encode } from '../../../src/backup/codec.ts';
 import { sumDigests } from '../../../src/backup/digest.ts';
 import { parseBackupId } from '../../../src/backup/id.ts';
 import type { Check, ClassDigest, Json, Manifest, PointInTime, Receipt, Segment } from '../../../src/backup/types.ts';
-import type { Budget, Cursor, SegmentSink, SegmentSource, Services, Stage, StageContext, StageInput, Target, TaskContext } from '../../../src/sources/contract.ts';
+import type {
+  Budget,
+  Cursor,
+  SegmentSink,
+  SegmentSource,
+  Services,
+  Stage,
+  StageContext,
+  StageInput,
+  Target,
+  TaskContext,
+} from '../../../src/sources/contract.ts';
 import { type MeilisearchAddress, MeilisearchAddressSchema } from '../../../src/sources/meilisearch/address.ts';
 import { concludeDump } from '../../../src/sources/meilisearch/conclude.ts';
 import { type DumpSizes, dumpStage } from '../../../src/sources/meilisearch/dump.ts';
@@ -50,7 +61,17 @@ export const memorySegments = (): Kept => {
       const key = `segments/${ordinal}-${sha256.slice(0, 8)}.${as.extension}`;
       stored.set(key, bytes);
       const crc = as.encoding === 'deflate-raw-flushed' ? { rawCrc32 } : {};
-      return { key, ordinal, role: as.role ?? 'artifact', encoding: as.encoding, bytes: bytes.length, rawBytes, sha256, ...crc, ...(as.context === undefined ? {} : { context: as.context }) };
+      return {
+        key,
+        ordinal,
+        role: as.role ?? 'artifact',
+        encoding: as.encoding,
+        bytes: bytes.length,
+        rawBytes,
+        sha256,
+        ...crc,
+        ...(as.context === undefined ? {} : { context: as.context }),
+      };
     },
     async *read(segment) {
       const bytes = stored.get(segment.key);
@@ -75,7 +96,9 @@ export const runTask = async (stage: Stage, json: Json, context: TaskContext): P
   do {
     const { next, ...part } = await stage.run(json, context, resume);
     if (next !== undefined && next.cursor === resume) throw new Error(`no progress at ${next.cursor}`);
-    receipts.push(JSON.parse(JSON.stringify({ task: context.task, part: receipts.length, ...part, ...(next === undefined ? {} : { next }) })));
+    receipts.push(
+      JSON.parse(JSON.stringify({ task: context.task, part: receipts.length, ...part, ...(next === undefined ? {} : { next }) })),
+    );
     if ((next?.afterSeconds ?? 0) > 0) await new Promise((resolve) => setTimeout(resolve, 20));
     resume = next?.cursor;
   } while (resume !== undefined);
@@ -106,8 +129,10 @@ export interface BackupOptions {
 }
 
 /** A backup without state machines. */
-export const backUp = async (server: MeilisearchServer, options: BackupOptions = {}): Promise<Backup> => {
-  const address = addressOf(server, options.address);
+export const backUp = (server: MeilisearchServer, options: BackupOptions = {}): Promise<Backup> =>
+  backUpAt(addressOf(server, options.address), options);
+
+export const backUpAt = async (address: MeilisearchAddress, options: BackupOptions = {}): Promise<Backup> => {
   const facts = await inspectSource(address, services);
   const at: PointInTime = await openInstant(address, services, options.waitMs ?? 2000);
   const segments = memorySegments();
@@ -130,7 +155,14 @@ export const backUp = async (server: MeilisearchServer, options: BackupOptions =
     tool: 'test',
     backup,
     execution: 'test',
-    source: { name: 'search', kind: 'meilisearch', product: facts.product, version: facts.version, place: facts.place, content: facts.content },
+    source: {
+      name: 'search',
+      kind: 'meilisearch',
+      product: facts.product,
+      version: facts.version,
+      place: facts.place,
+      content: facts.content,
+    },
     startedAt: at.at,
     sealedAt: at.at,
     segments: listed,

@@ -1,12 +1,13 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createReadStream, createWriteStream, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openSecrets } from '../../../src/environment/secrets.ts';
-import { parseEnvironment } from '../../../src/environment/parse.ts';
 import type { Engine } from '../../../src/cli/engine.ts';
+import { parseEnvironment } from '../../../src/environment/parse.ts';
+import { openSecrets } from '../../../src/environment/secrets.ts';
 import { makeEngine } from '../../../src/local/engine.ts';
 import { checkDump } from '../../../src/sources/meilisearch/dump/check.ts';
+import { systemOf } from '../../../src/sources/registry.ts';
 import { documentLines, type MeilisearchServer, seedIndex, startMeilisearch } from '../../support/meilisearch-server.ts';
 import { MASTER_KEY } from './harness.ts';
 
@@ -48,7 +49,9 @@ describe('through the state machines', () => {
     const { backup, already } = await engine.backup({ source: 'search' }, run);
     expect(already).toBe(false);
     const root = join(folder, 'store/search/backups', backup);
-    const listed = [...readFileSync(join(root, 'RESTORE.md'), 'utf8').matchAll(/^segments\/.*$/gm)].map(([key]) => readFileSync(join(root, key)));
+    const listed = [...readFileSync(join(root, 'RESTORE.md'), 'utf8').matchAll(/^segments\/.*$/gm)].map(([key]) =>
+      readFileSync(join(root, key)),
+    );
     const dump = Buffer.concat(listed);
     const checked = await checkDump(async function* () {
       yield dump;
@@ -60,14 +63,35 @@ describe('through the state machines', () => {
     expect(documentLines(to, 'movies')).toEqual(documentLines(from, 'movies'));
     expect([...to.state.indexes.keys()].sort()).toEqual(['empty', 'movies', 'small']);
 
-    const { proof } = await engine.drill({ source: 'search', backup: undefined, selection: undefined, scratch: undefined, seed: undefined }, run);
+    const { proof } = await engine.drill(
+      { source: 'search', backup: undefined, selection: undefined, scratch: undefined, seed: undefined },
+      run,
+    );
     expect(proof.failure).toBeNull();
     expect(proof.verdict).toBe('PASSED');
     expect(proof.control).toMatchObject({ ok: true });
     expect([...scratch.state.indexes.keys()]).toEqual([]);
     expect([...from.state.indexes.keys()].sort()).toEqual(['empty', 'movies', 'small']);
 
-    const records = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile() && /\.(json|jsonl|html|md)$/.test(entry.name));
+    const records = readdirSync(folder, { recursive: true, withFileTypes: true }).filter(
+      (entry) => entry.isFile() && /\.(json|jsonl|html|md)$/.test(entry.name),
+    );
     for (const entry of records) expect(readFileSync(join(entry.parentPath, entry.name), 'utf8')).not.toContain(MASTER_KEY);
+  });
+
+  it('dumps into a file and loads it again, without a store', { timeout: 60_000 }, async () => {
+    const system = (server: MeilisearchServer) => systemOf({ kind: 'meilisearch', address: { url: server.url, inlineApiKey: MASTER_KEY } });
+    const out = createWriteStream(join(folder, 'one.dump'));
+    const result = await engine.dump(system(from), out, run);
+    await new Promise((resolve) => out.end(resolve));
+    expect(result).toMatchObject({ format: 'Meilisearch dump v6', rows: expect.stringMatching(/^50\d\d$/) });
+    const again = await startMeilisearch();
+    try {
+      const loaded = await engine.load(system(again), createReadStream(join(folder, 'one.dump')), { overwrite: false }, run);
+      expect(loaded.rows).toBe('5001');
+      expect(documentLines(again, 'movies')).toEqual(documentLines(from, 'movies'));
+    } finally {
+      await again.stop();
+    }
   });
 });

@@ -1,17 +1,32 @@
 import { Readable } from 'node:stream';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { judgeAudit } from '../../../src/drill/judge.ts';
 import { judgeControl } from '../../../src/drill/control.ts';
+import { judgeAudit } from '../../../src/drill/judge.ts';
 import type { MeilisearchAddress } from '../../../src/sources/meilisearch/address.ts';
 import { keyLine } from '../../../src/sources/meilisearch/instance-files.ts';
 import { meilisearchTarget } from '../../../src/sources/meilisearch/target.ts';
 import { documentLines, type MeilisearchServer, seedIndex, startMeilisearch } from '../../support/meilisearch-server.ts';
-import { addressOf, auditOf, type Backup, backUp, forever, none, type RestoreOptions, restoreContext, restoreInto, runStage, services } from './harness.ts';
+import {
+  addressOf,
+  auditOf,
+  type Backup,
+  backUp,
+  forever,
+  none,
+  type RestoreOptions,
+  restoreContext,
+  restoreInto,
+  runStage,
+  services,
+} from './harness.ts';
 
 const EXACT = '{"id":1,"big":9007199254740993,"one":1.0,"minus":-0.0,"text":"wonderful \\" } ] \\\\"}';
 const movies = (many: number): string[] =>
-  Array.from({ length: many }, (_, n) => `{"id":${n},"title":"film ${n} wondrous${String.fromCharCode(97 + (n % 26)).repeat(3)}","year":${1900 + n}}`);
+  Array.from(
+    { length: many },
+    (_, n) => `{"id":${n},"title":"film ${n} wondrous${String.fromCharCode(97 + (n % 26)).repeat(3)}","year":${1900 + n}}`,
+  );
 
 describe('a restore over HTTP', () => {
   let from: MeilisearchServer;
@@ -56,7 +71,16 @@ describe('a restore over HTTP', () => {
     expect(result.verdict).toBe('PASSED');
     expect(result.notMeasured).toEqual([]);
     const names = result.checks.map(({ name }) => name);
-    expect(names).toEqual(expect.arrayContaining(['rows of documents/movies', 'content of settings', 'content of keys', 'recorded searches that answer the same', 'master key', 'webhooks']));
+    expect(names).toEqual(
+      expect.arrayContaining([
+        'rows of documents/movies',
+        'content of settings',
+        'content of keys',
+        'recorded searches that answer the same',
+        'master key',
+        'webhooks',
+      ]),
+    );
     expect(result.checks.find(({ name }) => name === 'master key')?.actual).toContain('the same');
     expect(Number(result.checks.find(({ name }) => name.startsWith('recorded searches'))?.expected)).toBeGreaterThan(2);
   });
@@ -88,7 +112,10 @@ describe('a restore over HTTP', () => {
     seedIndex(to, 'movies', 'id', ['{"id":"old"}']);
     seedIndex(to, 'mine', 'id', ['{"id":"keep"}']);
     expect(await target().inspect()).toMatchObject({ empty: false });
-    await expect(restoreInto(target(), backup)).rejects.toMatchObject({ code: 'TargetNotEmpty', message: expect.stringContaining('movies') });
+    await expect(restoreInto(target(), backup)).rejects.toMatchObject({
+      code: 'TargetNotEmpty',
+      message: expect.stringContaining('movies'),
+    });
     expect(documentLines(to, 'movies')).toEqual(['{"id":"old"}']);
     await restoreInto(target(), backup, { overwrite: true });
     expect(documentLines(to, 'movies')).toEqual(documentLines(from, 'movies'));
@@ -103,7 +130,10 @@ describe('a restore over HTTP', () => {
     if (prepare === undefined || settings === undefined) throw new Error('no stages');
     await runStage(prepare, restoreContext(backup));
     expect(await target().inspect()).toMatchObject({ empty: false, unfinished: 'restore-1' });
-    await expect(runStage(prepare, restoreContext(backup, { restore: 'other' }))).rejects.toMatchObject({ code: 'TargetUnusable', message: expect.stringContaining('restore-1') });
+    await expect(runStage(prepare, restoreContext(backup, { restore: 'other' }))).rejects.toMatchObject({
+      code: 'TargetUnusable',
+      message: expect.stringContaining('restore-1'),
+    });
     await expect(runStage(settings, restoreContext(backup, { restore: 'other' }))).rejects.toMatchObject({ code: 'TargetUnusable' });
     await restoreInto(target(), backup);
     expect((await audit(backup)).verdict).toBe('PASSED');
@@ -117,7 +147,10 @@ describe('a restore over HTTP', () => {
     await expect(restoreInto(target(), backup)).rejects.toMatchObject({ code: 'TargetTooOld' });
     await to.stop();
     to = await startMeilisearch({ masterKey: null });
-    await expect(restoreInto(target(), backup)).rejects.toMatchObject({ code: 'TargetProblem', message: expect.stringContaining('master key') });
+    await expect(restoreInto(target(), backup)).rejects.toMatchObject({
+      code: 'TargetProblem',
+      message: expect.stringContaining('master key'),
+    });
   });
 
   it('names the task that the target failed', async () => {
@@ -128,7 +161,10 @@ describe('a restore over HTTP', () => {
       if (method === 'POST' && path === '/indexes/a/documents' && index !== undefined) index.primaryKey = 'other';
       return undefined;
     };
-    await expect(restoreInto(target(), backup)).rejects.toMatchObject({ code: 'RestoreFailed', message: expect.stringContaining('missing_document_id') });
+    await expect(restoreInto(target(), backup)).rejects.toMatchObject({
+      code: 'RestoreFailed',
+      message: expect.stringContaining('missing_document_id'),
+    });
   });
 
   it('halves batches that are too large for the target', async () => {
@@ -221,6 +257,15 @@ describe('a restore over HTTP', () => {
 
   it('writes keys in the form of a dump', () => {
     const key = { uid: 'u', name: null, description: 'd', actions: ['*'], indexes: ['*'], expiresAt: null, createdAt: 'c', updatedAt: 'u' };
-    expect(keyLine(key)).toEqual({ uid: 'u', name: null, description: 'd', actions: ['*'], indexes: ['*'], expires_at: null, created_at: 'c', updated_at: 'u' });
+    expect(keyLine(key)).toEqual({
+      uid: 'u',
+      name: null,
+      description: 'd',
+      actions: ['*'],
+      indexes: ['*'],
+      expires_at: null,
+      created_at: 'c',
+      updated_at: 'u',
+    });
   });
 });

@@ -16,7 +16,13 @@ describe('a dump that the server writes', () => {
   beforeEach(async () => {
     [from, to] = [await startMeilisearch(), await startMeilisearch()];
     folder = mkdtempSync(join(tmpdir(), 'lifeboat-dumps-'));
-    seedIndex(from, 'films', 'id', Array.from({ length: 300 }, (_, n) => `{"id":${n},"title":"film ${n}","one":1.0}`), { sortableAttributes: ['id'] });
+    seedIndex(
+      from,
+      'films',
+      'id',
+      Array.from({ length: 300 }, (_, n) => `{"id":${n},"title":"film ${n}","one":1.0}`),
+      { sortableAttributes: ['id'] },
+    );
     from.state.dump = async (uid) => writeFileSync(join(folder, `${uid}.dump`), (await backUp(from, { waitMs: 0 })).dump);
   });
   afterEach(async () => {
@@ -59,7 +65,10 @@ describe('a dump that the server writes', () => {
       if (task !== undefined) task.status = 'canceled';
       return undefined;
     };
-    await expect(backUp(from, { address: server() })).rejects.toMatchObject({ code: 'BackupFailed', message: expect.stringContaining('canceled') });
+    await expect(backUp(from, { address: server() })).rejects.toMatchObject({
+      code: 'BackupFailed',
+      message: expect.stringContaining('canceled'),
+    });
   });
 
   it('needs a folder that is here', async () => {

@@ -19,7 +19,10 @@ const upgraded = async (dump: Buffer) => {
   const files: Record<string, string> = {};
   for await (const { path, body } of readTar(chunked(archive))) files[path] = (await readWhole(body, path, 1e9)).toString();
   const checked = await checkDump(() => chunked(gzipSync(archive)));
-  const tasks = (files['tasks/queue.jsonl'] ?? '').split('\n').filter((line) => line !== '').map((line) => JSON.parse(line));
+  const tasks = (files['tasks/queue.jsonl'] ?? '')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line));
   const read = (path: string) => JSON.parse(files[path] ?? 'null');
   return { result, files, checked, tasks, settings: read('indexes/films/settings.json'), index: read('indexes/films/metadata.json') };
 };
@@ -37,9 +40,20 @@ describe('the upgrade of a dump', () => {
 
   it('of version 1 renames settings and rules, and says what waited', async () => {
     const { settings, tasks, result, files, index } = await upgraded(dumpOf(1));
-    expect(settings).toEqual({ rankingRules: ['typo', 'year:desc'], filterableAttributes: ['year'], sortableAttributes: ['year'], stopWords: ['the'] });
-    expect(tasks.map(({ uid, status, type }) => [uid, status, Object.keys(type)[0]])).toEqual([[0, 'succeeded', 'documentImport'], [1, 'failed', 'settings']]);
-    expect(tasks[1]).toMatchObject({ type: { settings: { settings: { rankingRules: ['typo', 'year:asc'], stopWords: null } } }, error: { code: 'invalid_facet', type: 'invalid_request' } });
+    expect(settings).toEqual({
+      rankingRules: ['typo', 'year:desc'],
+      filterableAttributes: ['year'],
+      sortableAttributes: ['year'],
+      stopWords: ['the'],
+    });
+    expect(tasks.map(({ uid, status, type }) => [uid, status, Object.keys(type)[0]])).toEqual([
+      [0, 'succeeded', 'documentImport'],
+      [1, 'failed', 'settings'],
+    ]);
+    expect(tasks[1]).toMatchObject({
+      type: { settings: { settings: { rankingRules: ['typo', 'year:asc'], stopWords: null } } },
+      error: { code: 'invalid_facet', type: 'invalid_request' },
+    });
     expect(tasks[0].startedAt).toBe('2022-10-06T12:53:39.000Z');
     expect(result.notes.join()).toMatch(/no date.*wordsPosition.*enqueued.*no API keys/);
     expect(files['metadata.json']).toContain('2026-11-21T00:00:00');
@@ -58,10 +72,15 @@ describe('the upgrade of a dump', () => {
       [7, 'films', 'enqueued'],
     ]);
     expect(tasks[1].error).toMatchObject({ code: 'missing_primary_key', type: 'invalid_request' });
-    expect(tasks[2].type).toEqual({ settings: { settings: { rankingRules: ['year:asc'] }, is_deletion: false, allow_index_creation: true } });
+    expect(tasks[2].type).toEqual({
+      settings: { settings: { rankingRules: ['year:asc'] }, is_deletion: false, allow_index_creation: true },
+    });
     expect(tasks[3].type).toEqual({ documentDeletion: { documents_ids: ['7'] } });
     expect(tasks[4].error.message).toContain('aborted');
-    expect(tasks[6]).toMatchObject({ type: { documentImport: { documents_count: 2 } }, details: { DocumentAdditionOrUpdate: { received_documents: 2, indexed_documents: null } } });
+    expect(tasks[6]).toMatchObject({
+      type: { documentImport: { documents_count: 2 } },
+      details: { DocumentAdditionOrUpdate: { received_documents: 2, indexed_documents: null } },
+    });
     expect(files['tasks/update_files/7.jsonl']).toBe('{"id":3,"title":"Porco \\" ] }"}\n{"id":4,"x":1.50}\n');
     expect(settings.rankingRules).toEqual(['words', 'year:asc']);
     expect(index).toMatchObject({ createdAt: '2022-10-06T12:53:39.5Z', updatedAt: '2022-10-06T12:53:40.1Z' });
@@ -84,15 +103,25 @@ describe('the upgrade of a dump', () => {
     expect(files['tasks/update_files/5.jsonl']).toContain('"x":1.50');
     expect(index).toMatchObject({ createdAt: '2022-10-06T12:53:38.7Z', updatedAt: '2022-10-06T12:53:40.1Z' });
     expect(files['instance_uid.uuid']).toBe('9e15e977-f2ae-4761-943f-1eaf75fd736d');
-    const [key] = (files['keys.jsonl'] ?? '').trim().split('\n').map((line) => JSON.parse(line));
-    expect(key).toMatchObject({ uid: version === 4 ? NEW_UID : '192e54ae-32f8-4c61-85f5-eb2b1b255629', actions: ['search'], expires_at: null });
+    const [key] = (files['keys.jsonl'] ?? '')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(key).toMatchObject({
+      uid: version === 4 ? NEW_UID : '192e54ae-32f8-4c61-85f5-eb2b1b255629',
+      actions: ['search'],
+      expires_at: null,
+    });
     expect(result.notes.some((note) => note.includes('new values'))).toBe(version === 4);
   });
 
   it('refuses one that is new already, one that nobody knows, and a damaged one', async () => {
     await expect(upgraded(dumpOf(6))).rejects.toMatchObject({ code: 'Usage', message: expect.stringContaining('version 6') });
     const other = { ...filesOf(5), 'metadata.json': '{"dumpVersion":"V9"}' };
-    await expect(upgraded(gzipSync(tarOf(other)))).rejects.toMatchObject({ code: 'ArtifactInvalid', message: expect.stringContaining('V9') });
+    await expect(upgraded(gzipSync(tarOf(other)))).rejects.toMatchObject({
+      code: 'ArtifactInvalid',
+      message: expect.stringContaining('V9'),
+    });
     const { 'metadata.json': _, ...without } = filesOf(5);
     await expect(upgraded(gzipSync(tarOf(without)))).rejects.toMatchObject({ code: 'ArtifactInvalid' });
     await expect(upgraded(dumpOf(4).subarray(0, 900))).rejects.toMatchObject({ code: 'ArtifactInvalid' });

@@ -1,12 +1,16 @@
 import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadArtifactFrom } from './load.ts';
+import { redact } from '../../../src/sources/mysql/address.ts';
+import { mysqlSource } from '../../../src/sources/mysql/source.ts';
 import { freshSchema, type MariadbServer, mariadbMissing, sql, startMariadb } from '../../support/mariadb.ts';
 import { EVERYTHING } from './fixtures.ts';
-import { addressOf, audit, backUp, type Backup, collector, forever, restore, runStage, services, targetOf } from './harness.ts';
-import { mysqlSource } from '../../../src/sources/mysql/source.ts';
-import { redact } from '../../../src/sources/mysql/address.ts';
+import { addressOf, audit, type Backup, backUp, collector, forever, restore, runStage, services, targetOf } from './harness.ts';
+import { loadArtifactFrom } from './load.ts';
 
 const run = promisify(execFile);
 const missing = mariadbMissing();
@@ -24,7 +28,18 @@ describe.skipIf(missing !== undefined)(`MySQL kind on a real MariaDB${missing ==
   };
   const client = (url: string): string[] => ['--no-defaults', '-h127.0.0.1', `-P${server.port}`, '-uroot', new URL(url).pathname.slice(1)];
   const schemaOf = async (url: string): Promise<string> => {
-    const options = ['--no-defaults', '-h127.0.0.1', `-P${server.port}`, '-uroot', '--no-data', '--routines', '--events', '--skip-comments', '--ignore-table', `${new URL(url).pathname.slice(1)}.lifeboat_restore`];
+    const options = [
+      '--no-defaults',
+      '-h127.0.0.1',
+      `-P${server.port}`,
+      '-uroot',
+      '--no-data',
+      '--routines',
+      '--events',
+      '--skip-comments',
+      '--ignore-table',
+      `${new URL(url).pathname.slice(1)}.lifeboat_restore`,
+    ];
     const { stdout } = await run('mariadb-dump', [...options, new URL(url).pathname.slice(1)], { maxBuffer: 1e8 });
     return stdout
       .replaceAll(new URL(url).pathname.slice(1), 'db')
@@ -33,7 +48,10 @@ describe.skipIf(missing !== undefined)(`MySQL kind on a real MariaDB${missing ==
       .join('\n');
   };
   const checksums = async (url: string): Promise<string[]> => {
-    const tables = await sql(url, "SELECT table_name AS n FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' AND table_name <> 'lifeboat_restore' ORDER BY 1");
+    const tables = await sql(
+      url,
+      "SELECT table_name AS n FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' AND table_name <> 'lifeboat_restore' ORDER BY 1",
+    );
     const list = tables.map(({ n }) => `\`${String(n).replaceAll('`', '``')}\``).join(', ');
     return (await sql(url, `CHECKSUM TABLE ${list}`)).map((row) => String(row['Checksum']));
   };
@@ -71,15 +89,20 @@ describe.skipIf(missing !== undefined)(`MySQL kind on a real MariaDB${missing ==
     expect(checks.filter((check) => !check.ok)).toEqual([]);
     const [float] = await sql(target, 'SELECT f + 0e0 AS f FROM types WHERE id = 7');
     expect(String(float?.['f'])).toBe('3.1415927410125732');
-    expect(await sql(target, "SELECT d = 0 AS zero, concat(d) AS text FROM signed_zero WHERE id = 1")).toEqual(
-      await sql(source, "SELECT d = 0 AS zero, concat(d) AS text FROM signed_zero WHERE id = 1"),
+    expect(await sql(target, 'SELECT d = 0 AS zero, concat(d) AS text FROM signed_zero WHERE id = 1')).toEqual(
+      await sql(source, 'SELECT d = 0 AS zero, concat(d) AS text FROM signed_zero WHERE id = 1'),
     );
     expect(await sql(target, "SHOW TABLES LIKE 'lifeboat_restore'")).toEqual([]);
   });
 
   it('is a script that the stock client loads whole', async () => {
     const target = await database('stock');
-    await loadArtifactFrom(backup.script, 'mariadb', ['--binary-mode', '--comments', '--default-character-set=utf8mb4', ...client(target).slice(1)]);
+    await loadArtifactFrom(backup.script, 'mariadb', [
+      '--binary-mode',
+      '--comments',
+      '--default-character-set=utf8mb4',
+      ...client(target).slice(1),
+    ]);
     expect(await checksums(target)).toEqual(await checksums(source));
     expect(await schemaOf(target)).toBe(await schemaOf(source));
     expect(await sql(target, "SELECT item FROM lifeboat_restore WHERE item = 'complete'")).toHaveLength(1);
@@ -100,18 +123,26 @@ describe.skipIf(missing !== undefined)(`MySQL kind on a real MariaDB${missing ==
       for (let at = 0; at < bytes.length; at += 10_007) yield bytes.subarray(at, at + 10_007);
     };
     for (const end of [backup.script.length - 200, Math.floor(backup.script.length / 2), 3_000]) {
-      await expect(targetOf(target).loadArtifact(stream(backup.script.subarray(0, end)), options)).rejects.toMatchObject({ code: 'ArtifactInvalid' });
+      await expect(targetOf(target).loadArtifact(stream(backup.script.subarray(0, end)), options)).rejects.toMatchObject({
+        code: 'ArtifactInvalid',
+      });
       expect((await targetOf(target).inspect()).empty).toBe(true);
     }
     const loaded = await targetOf(target).loadArtifact(stream(backup.script), options);
-    expect(Number(loaded.rows)).toBe(backup.manifest.digests.filter(({ name }) => !name.endsWith('(generated)')).reduce((sum, { rows }) => sum + Number(rows), 0));
+    expect(Number(loaded.rows)).toBe(
+      backup.manifest.digests.filter(({ name }) => !name.endsWith('(generated)')).reduce((sum, { rows }) => sum + Number(rows), 0),
+    );
     expect(await checksums(target)).toEqual(await checksums(source));
     await expect(targetOf(target).loadArtifact(stream(backup.script), options)).rejects.toMatchObject({ code: 'TargetNotEmpty' });
   });
 
   it('loads what mysqldump writes', async () => {
     const target = await database('dumped');
-    const { stdout } = await run('mariadb-dump', [...client(source).slice(0, -1), '--routines', '--triggers', '--hex-blob', client(source).at(-1) ?? ''], { maxBuffer: 1e8, encoding: 'buffer' });
+    const { stdout } = await run(
+      'mariadb-dump',
+      [...client(source).slice(0, -1), '--routines', '--triggers', '--hex-blob', client(source).at(-1) ?? ''],
+      { maxBuffer: 1e8, encoding: 'buffer' },
+    );
     await targetOf(target).loadArtifact(
       (async function* () {
         yield stdout;
@@ -139,7 +170,9 @@ describe.skipIf(missing !== undefined)(`MySQL kind on a real MariaDB${missing ==
   it('makes scratch databases with events that do nothing, and refuses to damage or drop others', async () => {
     const scratch = `${server.url}/lifeboat_drill_made`;
     await restore(scratch, backup, { scratch: true });
-    expect(await sql(scratch, 'SELECT status FROM information_schema.events WHERE event_schema = DATABASE()')).toEqual([{ status: 'DISABLED' }]);
+    expect(await sql(scratch, 'SELECT status FROM information_schema.events WHERE event_schema = DATABASE()')).toEqual([
+      { status: 'DISABLED' },
+    ]);
     await runStage(targetOf(scratch).discard, backup);
     await expect(runStage(targetOf(source).discard, backup)).rejects.toMatchObject({ code: 'TargetUnusable' });
     await expect(targetOf(source).tamper(backup.manifest, 1, forever)).rejects.toMatchObject({ code: 'TargetUnusable' });
@@ -187,14 +220,23 @@ describe.skipIf(missing !== undefined)(`MySQL kind on a real MariaDB${missing ==
     await sql(server.url, `CREATE USER poor@'127.0.0.1' IDENTIFIED BY 'hunter2'; GRANT SELECT ON \`${name}\`.* TO poor@'127.0.0.1'`);
     const poor = source.replace('root@', 'poor:hunter2@');
     const { problems } = await mysqlSource(addressOf(poor), services).inspect();
-    expect(problems).toMatchObject([{ code: 'PermissionDenied', message: expect.stringContaining('SHOW VIEW, TRIGGER, EVENT, LOCK TABLES') }]);
-    const wrong = await mysqlSource(addressOf(poor.replace('hunter2', 'hunter3')), services).inspect().catch((error: unknown) => error);
+    expect(problems).toMatchObject([
+      { code: 'PermissionDenied', message: expect.stringContaining('SHOW VIEW, TRIGGER, EVENT, LOCK TABLES') },
+    ]);
+    const wrong = await mysqlSource(addressOf(poor.replace('hunter2', 'hunter3')), services)
+      .inspect()
+      .catch((error: unknown) => error);
     expect(wrong).toMatchObject({ code: 'LoginFailed' });
     expect(JSON.stringify(wrong) + String(wrong)).not.toContain('hunter3');
     expect(redact(addressOf(poor))).not.toContain('hunter');
     await expect(mysqlSource(addressOf(`${server.url}/nowhere`), services).inspect()).rejects.toMatchObject({ code: 'NoSuchDatabase' });
-    await expect(mysqlSource(addressOf('mysql://root@127.0.0.1:1/x'), services).inspect()).rejects.toMatchObject({ code: 'ConnectionRefused' });
-    await sql(server.url, `GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, LOCK TABLES ON \`${name}\`.* TO poor@'127.0.0.1'; GRANT SELECT ON mysql.proc TO poor@'127.0.0.1'`);
+    await expect(mysqlSource(addressOf('mysql://root@127.0.0.1:1/x'), services).inspect()).rejects.toMatchObject({
+      code: 'ConnectionRefused',
+    });
+    await sql(
+      server.url,
+      `GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, LOCK TABLES ON \`${name}\`.* TO poor@'127.0.0.1'; GRANT SELECT ON mysql.proc TO poor@'127.0.0.1'`,
+    );
     expect((await backUp(poor, { lanes: 2 })).manifest.digests).toEqual(backup.manifest.digests);
   });
 
@@ -204,7 +246,9 @@ describe.skipIf(missing !== undefined)(`MySQL kind on a real MariaDB${missing ==
     await sql(server.url, `CREATE USER owner@'127.0.0.1'; GRANT ALL ON \`${name}\`.* TO owner@'127.0.0.1'`);
     await restore(target.replace('root@', 'owner@'), backup);
     expect((await audit(target, backup)).failed).toEqual([]);
-    expect(await sql(target, 'SELECT definer FROM information_schema.views WHERE table_schema = DATABASE() LIMIT 1')).toEqual([{ definer: 'owner@127.0.0.1' }]);
+    expect(await sql(target, 'SELECT definer FROM information_schema.views WHERE table_schema = DATABASE() LIMIT 1')).toEqual([
+      { definer: 'owner@127.0.0.1' },
+    ]);
   });
 
   it('fails a damaged segment before it commits anything of it', async () => {
@@ -225,6 +269,22 @@ describe.skipIf(missing !== undefined)(`MySQL kind on a real MariaDB${missing ==
     expect((await audit(target, backup)).failed).toEqual([]);
   });
 
+  it('is restored by the commands of its guide', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'lifeboat-guide-'));
+    const target = new URL(await database('guide')).pathname.slice(1);
+    const { conclusion } = backup;
+    const [, commands = ''] = /```sh\n([\s\S]*?)```/.exec(conclusion.guide) ?? [];
+    const options = [`[client]`, `host=127.0.0.1`, `port=${server.port}`, 'user=root', ''].join('\n');
+    writeFileSync(join(folder, '.my.cnf'), options);
+    writeFileSync(join(folder, 'segment'), zstdCompressSync(backup.script));
+    writeFileSync(join(folder, 'segments.txt'), 'segment\n');
+    const script = commands.replaceAll(new URL(source).pathname.slice(1) + '_restored', target + '_restored');
+    const { stdout } = await run('bash', ['-e', '-c', script], { cwd: folder, env: { ...process.env, HOME: folder } });
+    expect(stdout).toMatch(/^\d+ rows\n$/);
+    expect(await checksums(`${server.url}/${target}_restored`)).toEqual(await checksums(source));
+    rmSync(folder, { recursive: true });
+  });
+
   it('knows its file, and a cut one', async () => {
     const { artifactFile } = await import('../../../src/sources/mysql/artifact-file.ts');
     expect(artifactFile.recognises(backup.script.subarray(0, 4096))).toBe(true);
@@ -232,5 +292,4 @@ describe.skipIf(missing !== undefined)(`MySQL kind on a real MariaDB${missing ==
     expect(artifactFile.isWhole(backup.script.subarray(-4096, -3))).toBe(false);
     expect(artifactFile.recognises(Buffer.from('-- PostgreSQL database dump'))).toBe(false);
   });
-
 });

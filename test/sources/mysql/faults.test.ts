@@ -6,7 +6,7 @@ import { getLock, holderOf, joinBarrier, lockNames, PASSED } from '../../../src/
 import { connect } from '../../../src/sources/mysql/connect.ts';
 import { coordinate } from '../../../src/sources/mysql/coordinator.ts';
 import { type MariadbServer, mariadbMissing, sql, startMariadb } from '../../support/mariadb.ts';
-import { addressOf, backUp as wholeBackup, type DumpOptions, forever, services } from './harness.ts';
+import { addressOf, type DumpOptions, forever, services, backUp as wholeBackup } from './harness.ts';
 
 const missing = mariadbMissing();
 
@@ -48,7 +48,8 @@ describe.skipIf(missing !== undefined)(`MySQL, when things go wrong${missing ===
         },
       };
     };
-  const altered = (statement: string, n = 0) => backUp(url, { lanes: 1, chunkBytes: 1_000_000, claims: onChunk(n, () => sql(url, statement)) });
+  const altered = (statement: string, n = 0) =>
+    backUp(url, { lanes: 1, chunkBytes: 1_000_000, claims: onChunk(n, () => sql(url, statement)) });
 
   it.each([
     ['ALTER TABLE other ADD COLUMN x int DEFAULT 7', 'an instant ADD COLUMN, which MariaDB shows silently'],
@@ -62,24 +63,35 @@ describe.skipIf(missing !== undefined)(`MySQL, when things go wrong${missing ===
   });
 
   it('fails on what changes after the last chunk of a table was read', async () => {
-    await expect(altered('ALTER TABLE big ADD COLUMN x int', 4)).rejects.toMatchObject({ code: 'SourceChanged', message: expect.stringContaining('big') });
+    await expect(altered('ALTER TABLE big ADD COLUMN x int', 4)).rejects.toMatchObject({
+      code: 'SourceChanged',
+      message: expect.stringContaining('big'),
+    });
   });
 
   it('fails on what changed between the plan and the instant', async () => {
-    await expect(backUp(url, { planned: () => sql(url, 'DROP TABLE small') as Promise<never> })).rejects.toMatchObject({ code: 'SourceChanged' });
-    await expect(backUp(url, { planned: () => sql(url, 'ALTER TABLE big ADD COLUMN x int') as Promise<never> })).rejects.toMatchObject({ code: 'SourceChanged', message: expect.stringContaining('big') });
+    await expect(backUp(url, { planned: () => sql(url, 'DROP TABLE small') as Promise<never> })).rejects.toMatchObject({
+      code: 'SourceChanged',
+    });
+    await expect(backUp(url, { planned: () => sql(url, 'ALTER TABLE big ADD COLUMN x int') as Promise<never> })).rejects.toMatchObject({
+      code: 'SourceChanged',
+      message: expect.stringContaining('big'),
+    });
   });
 
   it('lets others alter a table that is read already', async () => {
     const before = Date.now();
     await altered('SET SESSION lock_wait_timeout = 1; ALTER TABLE big ADD COLUMN x int', 4).catch(() => {});
     expect(Date.now() - before).toBeLessThan(10_000);
-    expect(await sql(url, "SELECT count(*) AS n FROM information_schema.columns WHERE table_schema = DATABASE() AND column_name = 'x'")).toEqual([{ n: '1' }]);
+    expect(
+      await sql(url, "SELECT count(*) AS n FROM information_schema.columns WHERE table_schema = DATABASE() AND column_name = 'x'"),
+    ).toEqual([{ n: '1' }]);
   });
 
   it('turns a connection that is lost past the barrier into InstantLost, which nothing tries again', async () => {
     const killLanes = async (): Promise<void> => {
-      for (const { id } of await sql(server.url, "SELECT trx_mysql_thread_id AS id FROM information_schema.innodb_trx")) await sql(server.url, `KILL ${String(id)}`).catch(() => {});
+      for (const { id } of await sql(server.url, 'SELECT trx_mysql_thread_id AS id FROM information_schema.innodb_trx'))
+        await sql(server.url, `KILL ${String(id)}`).catch(() => {});
     };
     const lost = await backUp(url, { lanes: 2, chunkBytes: 1_000_000, claims: onChunk(1, killLanes) }).catch((error: unknown) => error);
     expect(lost).toMatchObject({ code: 'InstantLost', retryable: false, message: expect.stringMatching(/lane \d was lost/) });
@@ -89,7 +101,9 @@ describe.skipIf(missing !== undefined)(`MySQL, when things go wrong${missing ===
     const claims = memoryClaims();
     await claims(0).take(PASSED);
     const connection = await connect(addressOf(url), services);
-    await expect(joinBarrier({ connection, claims: claims(1), barrier: 'lb:late', lane: 1, timeoutMs: 60_000, signal: forever.signal })).rejects.toMatchObject({ code: 'InstantLost' });
+    await expect(
+      joinBarrier({ connection, claims: claims(1), barrier: 'lb:late', lane: 1, timeoutMs: 60_000, signal: forever.signal }),
+    ).rejects.toMatchObject({ code: 'InstantLost' });
     connection.destroy();
   });
 
@@ -107,27 +121,40 @@ describe.skipIf(missing !== undefined)(`MySQL, when things go wrong${missing ===
     lane.destroy();
   });
 
-  it('takes new names after a round in which a dead lane held the old ones', async () => {
+  const three = async () =>
+    [await connect(addressOf(url), services), await connect(addressOf(url), services), await connect(addressOf(url), services)] as const;
+
+  it('takes new names for a second round when a lane comes late', async () => {
+    const [coordinator, lane0, lane1] = await three();
+    const own = memoryClaims();
+    const shared = { barrier: 'lb:late', timeoutMs: 500, signal: forever.signal };
+    const passed = coordinate({ ...shared, connection: coordinator, claims: own(0), lanes: 2, tables: ['big', 'other', 'small'] });
+    const first = joinBarrier({ ...shared, connection: lane0, claims: own(0), lane: 0 });
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    await Promise.all([passed, first, joinBarrier({ ...shared, connection: lane1, claims: own(1), lane: 1 })]);
+    expect(await passed).toMatchObject({ lanes: 2, way: 'lock-tables' });
+    for (const each of [coordinator, lane0, lane1]) each.destroy();
+  });
+
+  it('waits under the lock for a lane whose dead attempt still has its name, at one instant all the same', async () => {
     const ghost = await connect(addressOf(url), services);
-    const [coordinator, lane0, lane1] = [await connect(addressOf(url), services), await connect(addressOf(url), services), await connect(addressOf(url), services)];
+    const [coordinator, lane0, lane1] = await three();
     expect(await getLock(ghost, lockNames('lb:ghost', 0).lane(1), 0)).toBe(true);
     const own = memoryClaims();
     const shared = { barrier: 'lb:ghost', timeoutMs: 3_000, signal: forever.signal };
-    // A ghost counts as ready, is let go, and takes no snapshot: its lock stays. The true lane 1 cannot have the name.
-    const all = Promise.allSettled([
+    setTimeout(() => ghost.destroy(), 1_500);
+    const writing = setInterval(() => void sql(url, 'UPDATE small SET id = id + 1').catch(() => {}), 20);
+    const [passed] = await Promise.all([
       coordinate({ ...shared, connection: coordinator, claims: own(0), lanes: 2, tables: ['big', 'other', 'small'] }),
       joinBarrier({ ...shared, connection: lane0, claims: own(0), lane: 0 }),
       joinBarrier({ ...shared, connection: lane1, claims: own(1), lane: 1 }),
     ]);
-    setTimeout(() => ghost.destroy(), 1_500);
-    const ended = await all;
-    expect(ended.map(({ status }) => status)).not.toContain('pending');
-    // Whatever happened, nobody has a snapshot of another instant and believes it to be right.
-    const passed = ended[0]?.status === 'fulfilled';
-    const joined = ended.slice(1).filter(({ status }) => status === 'fulfilled').length;
-    if (!passed) expect(joined).toBeLessThan(2);
+    clearInterval(writing);
+    expect(passed.lockedMs).toBeGreaterThan(500);
+    const seen = await Promise.all([lane0, lane1].map((lane) => lane.query('SELECT id FROM small')));
+    expect(seen[0]).toEqual(seen[1]);
+    expect(await sql(url, 'SELECT id FROM small')).not.toEqual(seen[0]);
     for (const each of [coordinator, lane0, lane1]) each.destroy();
-    await sql(url, 'UPDATE small SET id = 3');
   }, 60_000);
 
   it('waits for an open transaction for a while, and lets writers go on between its tries', async () => {
@@ -146,10 +173,17 @@ describe.skipIf(missing !== undefined)(`MySQL, when things go wrong${missing ===
 
   it('says when the lanes would not do, in the plan and while they run', async () => {
     const short = { remaining: () => 100, signal: forever.signal };
-    await expect(backUp(url, { budget: short })).rejects.toMatchObject({ code: 'TooLargeForLanes', message: expect.stringMatching(/minutes with 1 lanes/) });
+    await expect(backUp(url, { budget: short })).rejects.toMatchObject({
+      code: 'TooLargeForLanes',
+      message: expect.stringMatching(/minutes with 1 lanes/),
+    });
     let looks = 0;
     const spent = { remaining: () => (looks++ < 3 ? 600_000 : 0), signal: forever.signal };
-    await expect(backUp(url, { budget: spent, chunkBytes: 1_000_000 })).rejects.toMatchObject({ code: 'TooLargeForLanes', message: expect.stringMatching(/ran out of time/), hint: expect.stringContaining('clone') });
+    await expect(backUp(url, { budget: spent, chunkBytes: 1_000_000 })).rejects.toMatchObject({
+      code: 'TooLargeForLanes',
+      message: expect.stringMatching(/ran out of time/),
+      hint: expect.stringContaining('clone'),
+    });
   });
 
   it('leaves no lock, no transaction and no connection behind', async () => {
@@ -159,7 +193,10 @@ describe.skipIf(missing !== undefined)(`MySQL, when things go wrong${missing ===
     const connection = await connect(addressOf(url), services);
     expect(await holderOf(connection, lockNames('lb:x', 0).go)).toBeNull();
     await connection.close();
-    const others = await sql(server.url, "SELECT id FROM information_schema.processlist WHERE command <> 'Daemon' AND id <> connection_id()");
+    const others = await sql(
+      server.url,
+      "SELECT id FROM information_schema.processlist WHERE command <> 'Daemon' AND id <> connection_id()",
+    );
     expect(others.length).toBeLessThan(3);
   });
 });

@@ -3,7 +3,19 @@ import { memoryClaims } from '../../../src/backup/claims.ts';
 import { compareDigests, sumDigests } from '../../../src/backup/digest.ts';
 import { parseBackupId } from '../../../src/backup/id.ts';
 import type { Check, ClassDigest, Json, Manifest, Receipt, Segment } from '../../../src/backup/types.ts';
-import type { Budget, Claims, Cursor, SegmentSink, SegmentSource, Services, Stage, StageContext, Target, TaskContext } from '../../../src/sources/contract.ts';
+import type {
+  Budget,
+  Claims,
+  Conclusion,
+  Cursor,
+  SegmentSink,
+  SegmentSource,
+  Services,
+  Stage,
+  StageContext,
+  Target,
+  TaskContext,
+} from '../../../src/sources/contract.ts';
 import { addressFromUrl, type MysqlAddress } from '../../../src/sources/mysql/address.ts';
 import { dumpStage } from '../../../src/sources/mysql/dump.ts';
 import { mysqlSource } from '../../../src/sources/mysql/source.ts';
@@ -89,6 +101,7 @@ export interface Backup {
   readonly script: Buffer;
   readonly tasks: readonly Json[];
   readonly receipts: readonly Receipt[];
+  readonly conclusion: Conclusion;
 }
 
 /** Plan, all lanes at once, seal, conclude: a backup without a state machine. */
@@ -98,7 +111,11 @@ export async function backUp(url: string, options: DumpOptions = {}): Promise<Ba
   const instant = await source.open?.(backupIdOf());
   if (instant === undefined || !('token' in instant)) throw new Error('a MySQL source opens its instant at once');
   const sink = options.sink ?? collector();
-  const shared = { instants: async () => [instant], concurrency: options.lanes ?? 1, ...(options.budget === undefined ? {} : { budget: options.budget }) };
+  const shared = {
+    instants: async () => [instant],
+    concurrency: options.lanes ?? 1,
+    ...(options.budget === undefined ? {} : { budget: options.budget }),
+  };
   const stage = dumpStage(addressOf(url), services, options.chunkBytes);
   const tasks: Json[] = [];
   for await (const { task } of stage.plan(stageContext(shared))) tasks.push(JSON.parse(JSON.stringify(task)));
@@ -119,7 +136,9 @@ export async function backUp(url: string, options: DumpOptions = {}): Promise<Ba
   const after = stageContext(shared, receipts);
   const sealed = await source.seal.run({}, { ...after, task: 0, write: sink, progress: () => {} });
   const conclusion = await source.conclude(after);
-  const segments = [...receipts.flatMap((receipt) => receipt.segments), ...sealed.segments].sort((a, b) => (a.ordinal < b.ordinal ? -1 : 1));
+  const segments = [...receipts.flatMap((receipt) => receipt.segments), ...sealed.segments].sort((a, b) =>
+    a.ordinal < b.ordinal ? -1 : 1,
+  );
   const { pointInTime, artifact, assertions, details, notIncluded } = conclusion;
   const manifest: Manifest = {
     formatVersion: 1,
@@ -140,7 +159,7 @@ export async function backUp(url: string, options: DumpOptions = {}): Promise<Ba
     previous: null,
   };
   const script = Buffer.concat(segments.map((segment) => sink.texts.get(segment.ordinal) ?? Buffer.alloc(0)));
-  return { manifest, read: readFrom(sink), sink, script, tasks, receipts };
+  return { manifest, read: readFrom(sink), sink, script, tasks, receipts, conclusion };
 }
 
 /** Segments as the sink kept them, in blocks of a size that cuts lines. */
@@ -212,7 +231,9 @@ export interface Audited {
 export async function audit(url: string, backup: Backup): Promise<Audited> {
   const receipts = await runStage(targetOf(url).audit, backup);
   const digests = sumDigests(receipts.flatMap((receipt) => receipt.digests));
-  const checks = receipts.flatMap((receipt) => (receipt.facts === undefined ? [] : (receipt.facts as unknown as { checks: Check[] }).checks));
+  const checks = receipts.flatMap((receipt) =>
+    receipt.facts === undefined ? [] : (receipt.facts as unknown as { checks: Check[] }).checks,
+  );
   const compared = compareDigests(backup.manifest.digests, digests);
   return { digests, checks, failed: [...new Set(compared.filter((check) => !check.ok).map((check) => check.class ?? check.name))].sort() };
 }

@@ -53,7 +53,14 @@ describe.skipIf(missing !== undefined)(`MySQL through the state machines${missin
   });
 
   const environment = (fields: Record<string, unknown> = {}) => {
-    const address = { kind: 'mysql', host: '127.0.0.1', port: server.port, user: 'lifeboat', password: `file:${folder}/password`, sslmode: 'disable' };
+    const address = {
+      kind: 'mysql',
+      host: '127.0.0.1',
+      port: server.port,
+      user: 'lifeboat',
+      password: `file:${folder}/password`,
+      sslmode: 'disable',
+    };
     return parseEnvironment(
       {
         store: `file://${folder}/${name}`,
@@ -114,22 +121,32 @@ describe.skipIf(missing !== undefined)(`MySQL through the state machines${missin
       const { backup } = await engine.backup({ source: 'bank' }, run);
       expect(await stop()).toBeGreaterThan(20);
       const manifest = JSON.parse(readFileSync(join(folder, name, 'bank/backups', backup, 'manifest.json'), 'utf8'));
-      expect(manifest.pointInTime).toMatchObject({ consistency: 'snapshot', token: { lanes: 3, way: 'lock-tables', gtid: expect.stringMatching(/^0-1-\d+$/) } });
+      expect(manifest.pointInTime).toMatchObject({
+        consistency: 'snapshot',
+        token: { lanes: 3, way: 'lock-tables', gtid: expect.stringMatching(/^0-1-\d+$/) },
+      });
       expect(manifest.pointInTime.token.lockedMs).toBeLessThan(5000);
       const receipts = readdirSync(join(folder, name, 'bank/backups', backup, 'receipts')).filter((key) => key.startsWith('dump.'));
       expect(receipts).toHaveLength(3);
 
       const restored = await engine.restore({ source: 'bank', backup, target: 'standby', overwrite: false, only: undefined }, run);
       expect(restored.checks.filter(({ ok }) => !ok)).toEqual([]);
-      expect(await sql(`${server.url}/restored`, 'SELECT (SELECT sum(amount) FROM left_side) + (SELECT sum(amount) FROM right_side) AS total')).toEqual([{ total: '8000000' }]);
+      expect(
+        await sql(`${server.url}/restored`, 'SELECT (SELECT sum(amount) FROM left_side) + (SELECT sum(amount) FROM right_side) AS total'),
+      ).toEqual([{ total: '8000000' }]);
 
-      const { proof } = await engine.drill({ source: 'bank', backup: undefined, selection: undefined, scratch: undefined, seed: undefined }, run);
+      const { proof } = await engine.drill(
+        { source: 'bank', backup: undefined, selection: undefined, scratch: undefined, seed: undefined },
+        run,
+      );
       expect(proof.failure).toBeNull();
       expect(proof.verdict).toBe('PASSED');
       expect(proof.control).toMatchObject({ ok: true });
       expect(await sql(server.url, "SHOW DATABASES LIKE 'lifeboat\\_drill%'")).toEqual([]);
 
-      const records = readdirSync(join(folder, name), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile() && /\.(json|jsonl|html|md)$/.test(entry.name));
+      const records = readdirSync(join(folder, name), { recursive: true, withFileTypes: true }).filter(
+        (entry) => entry.isFile() && /\.(json|jsonl|html|md)$/.test(entry.name),
+      );
       expect(records.length).toBeGreaterThan(20);
       for (const entry of records) expect(readFileSync(join(entry.parentPath, entry.name), 'utf8')).not.toContain(PASSWORD);
     } finally {
@@ -144,8 +161,13 @@ describe.skipIf(missing !== undefined)(`MySQL through the state machines${missin
     });
     expect(killed).toBeGreaterThan(0);
     expect(ended.outcome).toMatchObject({ status: 'FAILED', error: 'InstantLost' });
-    expect(readdirSync(join(folder, name, 'bank/backups'), { recursive: true })).not.toContainEqual(expect.stringMatching(/manifest\.json$/));
-    await sql(`${server.url}/${name}`, 'SET SESSION lock_wait_timeout = 5; ALTER TABLE left_side ADD COLUMN later int; UPDATE right_side SET amount = 0 WHERE id = 1');
+    expect(readdirSync(join(folder, name, 'bank/backups'), { recursive: true })).not.toContainEqual(
+      expect.stringMatching(/manifest\.json$/),
+    );
+    await sql(
+      `${server.url}/${name}`,
+      'SET SESSION lock_wait_timeout = 5; ALTER TABLE left_side ADD COLUMN later int; UPDATE right_side SET amount = 0 WHERE id = 1',
+    );
   });
 
   it('fails before anything is locked when lanes cannot come', { timeout: 120_000 }, async () => {

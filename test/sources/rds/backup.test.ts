@@ -38,6 +38,8 @@ const open = async (...options: Parameters<typeof openRig> extends [unknown, ...
   return rig;
 };
 
+const AT = () => ({ kind: 'rds', endpoint: double.endpoint, region: 'eu-central-1', sslmode: 'disable' });
+
 const proofIn = async ({ world }: Rig): Promise<Proof> => {
   for await (const { key } of world.runtime.store.list('sea/proofs/'))
     if (key.endsWith('.json')) return decodeProof((await readAll(world.runtime.store, key)) ?? new Uint8Array());
@@ -163,6 +165,29 @@ describe('a dump of a clone', () => {
     const refused = await system.run('backup');
     expect(refused.outcome).toMatchObject({ status: 'FAILED', error: 'SourceProblem', cause: expect.stringContaining('LargeObjects') });
     expect(actions('DeleteDBInstance')).toHaveLength(2);
+  });
+});
+
+describe('an Aurora cluster', () => {
+  it('is dumped from a clone with an instance of its own, and a drill of its snapshot proves the rows', async () => {
+    const aurora = await double.addInstance('pacific', { dbName: 'postgres', aurora: true });
+    await query(aurora.url, CONTENT);
+    const placement = { instanceClass: 'db.t4g.medium' };
+    const system = await open(
+      { instance: 'pacific', cluster: true, mode: 'clone-dump', placement },
+      { drills: { ...AT(), instance: 'drills', cluster: true, placement } },
+    );
+    const made = await system.run('backup');
+    expect(made.outcome).toMatchObject({ status: 'SUCCEEDED' });
+    const drilled = await system.run('drill');
+    expect(await proofIn(system)).toMatchObject({ verdict: 'PASSED', control: { ok: true }, failure: null, notMeasured: [] });
+    expect(drilled.outcome).toMatchObject({ status: 'SUCCEEDED' });
+    await waitFor(
+      async () => [...double.clusters.instances.values()].filter(({ status }) => status.at(Date.now()) !== 'gone'),
+      (left) => left.length === 1,
+    );
+    expect(instances()).toEqual(['pacific-1', 'sea']);
+    expect(actions('CreateDBInstance')).toHaveLength(2);
   });
 });
 

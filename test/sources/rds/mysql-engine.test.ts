@@ -62,7 +62,10 @@ describe.skipIf(missing !== undefined)(`a quiet MariaDB${missing === undefined ?
     const { receipts, segments } = await dump();
     const context = contextOf(backupInput(backupId('20261121T013000Z-4f2a')), receipts);
     const conclusion = await engine.conclude(context);
-    expect(conclusion).toMatchObject({ artifact: { format: 'MySQL script' }, details: { passed: { way: 'quiesced' }, server: { database: 'sea' } } });
+    expect(conclusion).toMatchObject({
+      artifact: { format: 'MySQL script' },
+      details: { passed: { way: 'quiesced' }, server: { database: 'sea' } },
+    });
     expect(conclusion.guide).toContain('Nobody wrote to the server');
     expect(segments.map(({ ordinal }) => ordinal)).toEqual([...segments.map(({ ordinal }) => ordinal)].sort());
     const digests = sumDigests(receipts.flatMap((receipt) => receipt.digests));

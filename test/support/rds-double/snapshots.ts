@@ -223,7 +223,10 @@ export const accountAttributes = (state: State, caller: Caller): Fields => {
   return {
     AccountQuotas: {
       each: 'AccountQuota',
-      items: [{ AccountQuotaName: 'ManualSnapshots', Used: manual.length, Max: state.snapshotQuota }],
+      items: [
+        { AccountQuotaName: 'ManualClusterSnapshots', Used: 0, Max: state.snapshotQuota },
+        { AccountQuotaName: 'ManualSnapshots', Used: manual.length, Max: state.snapshotQuota },
+      ],
     },
   };
 };

@@ -25,10 +25,12 @@ export const listObjects = ({ bucket, query }: Call, pageKeys: number, repeat: b
   const start = first < 0 ? rows.length : repeat ? Math.max(0, first - Math.floor(limit / 2)) : first;
   const page = rows.slice(start, start + limit);
   const truncated = start + limit < rows.length;
-  const encode = query.get('encoding-type') === 'url' ? encodeURIComponent : (text: string) => text;
+  const encoded = query.get('encoding-type') === 'url';
+  const encode = (text: string): string => (encoded ? encodeURIComponent(text).replaceAll('%2F', '/') : text);
   return {
     body: xml('ListBucketResult', {
       Name: bucket.name,
+      EncodingType: encoded ? 'url' : undefined,
       Prefix: encode(prefix),
       KeyCount: page.length,
       MaxKeys: asked,

@@ -43,7 +43,11 @@ const chosenTables = ({ tables = DEMO_TABLES, seed = DEFAULT_SEED, only }: Catal
   return only === undefined ? all : all.filter(({ table }) => only.includes(table));
 };
 
-const fill = async (connection: mysql.Connection, { table, columns, rows }: TableRows, onProgress: CatalogueOptions['onProgress']): Promise<Catalogue> => {
+const fill = async (
+  connection: mysql.Connection,
+  { table, columns, rows }: TableRows,
+  onProgress: CatalogueOptions['onProgress'],
+): Promise<Catalogue> => {
   const done = { rows: 0, bytes: 0 };
   const head = `INSERT INTO ${NAMES[table] ?? table} (${columns.map((column) => `\`${column}\``).join(', ')}) VALUES `;
   let tuples: string[] = [];

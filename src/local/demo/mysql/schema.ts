@@ -51,7 +51,13 @@ export const createTables = (flavour: Flavour): readonly string[] => {
       'checksum varchar(256) PRIMARY KEY',
       'executedAt timestamp NULL DEFAULT current_timestamp',
     ),
-    table('openmetadata_settings', 'id mediumint NOT NULL AUTO_INCREMENT', 'configType varchar(36) NOT NULL UNIQUE', 'json json', 'PRIMARY KEY (id, configType)'),
+    table(
+      'openmetadata_settings',
+      'id mediumint NOT NULL AUTO_INCREMENT',
+      'configType varchar(36) NOT NULL UNIQUE',
+      'json json',
+      'PRIMARY KEY (id, configType)',
+    ),
     table('task_sequence', 'id smallint unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY', 'dummy varchar(1)'),
     ...ENTITIES.map(([name, hash, more]) =>
       table(

@@ -17,7 +17,8 @@ export const aclFromRow = (row: SqlRow): Acl => ({
 export const unpackAcl = (bytes: Uint8Array): AclEntry[] => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const entries: AclEntry[] = [];
-  for (let at = 0; at + RECORD_BYTES <= bytes.length; at += RECORD_BYTES) entries.push({ id: view.getUint32(at), perm: view.getUint16(at + 4) });
+  for (let at = 0; at + RECORD_BYTES <= bytes.length; at += RECORD_BYTES)
+    entries.push({ id: view.getUint32(at), perm: view.getUint16(at + 4) });
   return entries;
 };
 
@@ -32,4 +33,11 @@ export const packAcl = (entries: readonly AclEntry[]): Uint8Array => {
 
 /** Equal for equal rules. */
 export const aclKey = ({ owner, group, mask, other, users, groups }: Acl): string =>
-  [owner, group, mask, other, users.map(({ id, perm }) => `${id}:${perm}`).join(), groups.map(({ id, perm }) => `${id}:${perm}`).join()].join('/');
+  [
+    owner,
+    group,
+    mask,
+    other,
+    users.map(({ id, perm }) => `${id}:${perm}`).join(),
+    groups.map(({ id, perm }) => `${id}:${perm}`).join(),
+  ].join('/');

@@ -1,7 +1,7 @@
 import mysql from 'mysql2/promise';
 import { LifeboatError } from '../../../errors.ts';
-import type { TableColumns } from './sql-reader.ts';
 import { type Dialect, hex, type SqlRow, type SqlSession } from './sql.ts';
+import type { TableColumns } from './sql-reader.ts';
 import { createTable, MARKER, TABLES } from './tables.ts';
 
 const CONNECT_TIMEOUT_MS = 15_000;
@@ -150,10 +150,15 @@ const mapped = (cause: unknown, place: MysqlPlace, doing: string): LifeboatError
   const number = numberOf(cause);
   if (number !== undefined && ACCESS_DENIED.includes(number))
     return new LifeboatError('LoginFailed', `${at} refused user ${place.user}`, { hint: 'Check user and password.', cause });
-  if (number === NO_DATABASE) return new LifeboatError('NoSuchDatabase', `there is no database ${place.database} on ${place.host}:${place.port}`, { cause });
-  if (number !== undefined && NOT_ALLOWED.includes(number)) return new LifeboatError('PermissionDenied', `${at}: ${message} while ${doing}`, { cause });
+  if (number === NO_DATABASE)
+    return new LifeboatError('NoSuchDatabase', `there is no database ${place.database} on ${place.host}:${place.port}`, { cause });
+  if (number !== undefined && NOT_ALLOWED.includes(number))
+    return new LifeboatError('PermissionDenied', `${at}: ${message} while ${doing}`, { cause });
   if (/ECONNREFUSED|ENOTFOUND|ETIMEDOUT/.test(message) || (cause instanceof Error && 'code' in cause && cause.code === 'ECONNREFUSED'))
-    return new LifeboatError('ConnectionRefused', `cannot reach MySQL at ${place.host}:${place.port}`, { hint: 'Check host, port and network.', cause });
+    return new LifeboatError('ConnectionRefused', `cannot reach MySQL at ${place.host}:${place.port}`, {
+      hint: 'Check host, port and network.',
+      cause,
+    });
   if (/PROTOCOL_CONNECTION_LOST|ECONNRESET|closed state/.test(`${message}${cause instanceof Error && 'code' in cause ? cause.code : ''}`))
     return new LifeboatError('ConnectionLost', `${at} was lost while ${doing}`, { cause });
   return new LifeboatError('SourceProblem', `${at}: ${message} while ${doing}`, { cause });

@@ -11,10 +11,10 @@ import type { Reader } from './reader.ts';
 import { openRedis, type RedisPlace, type RedisSession } from './redis.ts';
 import { redisReader } from './redis-reader.ts';
 import { redisWriter } from './redis-writer.ts';
-import { openSqlite } from './sqlite.ts';
 import type { SqlSession } from './sql.ts';
 import { sqlReader } from './sql-reader.ts';
 import { sqlWriter } from './sql-writer.ts';
+import { openSqlite } from './sqlite.ts';
 import type { Writer } from './writer.ts';
 
 type Use = Pick<Services, 'secret' | 'temporary'>;
@@ -85,15 +85,42 @@ export const openSql = async (address: JuicefsAddress, services: Use, create: bo
 };
 
 export const openPostgresAt = async (address: JuicefsAddress, services: Use, database = address.database): Promise<PostgresSession> =>
-  openPostgres({ host: address.host, port: portOf(address), database, user: userOf(address), password: await passwordOf(address, services), tls: address.tls, schema: address.schema, prefix: tablePrefixOf(address) });
+  openPostgres({
+    host: address.host,
+    port: portOf(address),
+    database,
+    user: userOf(address),
+    password: await passwordOf(address, services),
+    tls: address.tls,
+    schema: address.schema,
+    prefix: tablePrefixOf(address),
+  });
 
 export const openMysqlAt = async (address: JuicefsAddress, services: Use, database: string | undefined): Promise<SqlSession> =>
-  openMysql({ host: address.host, port: portOf(address), database, user: userOf(address), password: await passwordOf(address, services), tls: address.tls, prefix: tablePrefixOf(address) });
+  openMysql({
+    host: address.host,
+    port: portOf(address),
+    database,
+    user: userOf(address),
+    password: await passwordOf(address, services),
+    tls: address.tls,
+    prefix: tablePrefixOf(address),
+  });
 
 export const openRedisAt = async (address: JuicefsAddress, services: Use): Promise<RedisSession> => {
   const database = Number(address.database === '' ? '0' : address.database);
   if (!Number.isInteger(database) || database < 0)
-    throw new LifeboatError('ConfigInvalid', `not the number of a Redis database: ${address.database.slice(0, 40)}`, { hint: 'redis://host:6379/1' });
-  const place: RedisPlace = { host: address.host, port: portOf(address), database, user: address.user, password: await passwordOf(address, services), tls: address.tls === 'require' || address.tls === 'verify-full', prefix: address.keyPrefix ?? '' };
+    throw new LifeboatError('ConfigInvalid', `not the number of a Redis database: ${address.database.slice(0, 40)}`, {
+      hint: 'redis://host:6379/1',
+    });
+  const place: RedisPlace = {
+    host: address.host,
+    port: portOf(address),
+    database,
+    user: address.user,
+    password: await passwordOf(address, services),
+    tls: address.tls === 'require' || address.tls === 'verify-full',
+    prefix: address.keyPrefix ?? '',
+  };
   return openRedis(place);
 };

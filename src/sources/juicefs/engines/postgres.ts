@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { LifeboatError } from '../../../errors.ts';
-import type { TableColumns } from './sql-reader.ts';
 import { type Dialect, hex, type SqlRow, type SqlSession } from './sql.ts';
+import type { TableColumns } from './sql-reader.ts';
 import { createTable, MARKER, TABLES } from './tables.ts';
 
 const CONNECT_TIMEOUT_MS = 15_000;
@@ -151,7 +151,8 @@ const login = async (place: PostgresPlace, secure: boolean): Promise<pg.Client> 
     return client;
   } catch (error) {
     client.connection.stream.destroy();
-    if (place.tls === 'prefer' && secure && error instanceof Error && /does not support SSL/.test(error.message)) return login(place, false);
+    if (place.tls === 'prefer' && secure && error instanceof Error && /does not support SSL/.test(error.message))
+      return login(place, false);
     throw mapped(error, place, 'connecting');
   }
 };
@@ -166,7 +167,10 @@ const mapped = (cause: unknown, place: PostgresPlace, doing: string): LifeboatEr
     case 'ECONNREFUSED':
     case 'ENOTFOUND':
     case 'ETIMEDOUT':
-      return new LifeboatError('ConnectionRefused', `cannot reach PostgreSQL at ${place.host}:${place.port}`, { hint: 'Check host, port and network.', cause });
+      return new LifeboatError('ConnectionRefused', `cannot reach PostgreSQL at ${place.host}:${place.port}`, {
+        hint: 'Check host, port and network.',
+        cause,
+      });
     case '28P01':
     case '28000':
       return new LifeboatError('LoginFailed', `${at} refused user ${place.user}`, { hint: 'Check user and password.', cause });
@@ -175,7 +179,11 @@ const mapped = (cause: unknown, place: PostgresPlace, doing: string): LifeboatEr
     case '42501':
       return new LifeboatError('PermissionDenied', `${at}: ${message} while ${doing}`, { cause });
     case '22023':
-      if (doing === 'joining the instant') return new LifeboatError('InstantLost', 'the exported snapshot of this backup lives no more', { hint: 'Start a new backup.', cause });
+      if (doing === 'joining the instant')
+        return new LifeboatError('InstantLost', 'the exported snapshot of this backup lives no more', {
+          hint: 'Start a new backup.',
+          cause,
+        });
       break;
     case 'ECONNRESET':
     case '57P01':

@@ -41,7 +41,10 @@ export const decodeAttr = (inode: bigint, bytes: Buffer): StoredAttr => {
   };
 };
 
-export const encodeAttr = (attr: Attr, stored: { readonly parent: bigint; readonly accessAcl: number; readonly defaultAcl: number; readonly length: bigint }): Buffer => {
+export const encodeAttr = (
+  attr: Attr,
+  stored: { readonly parent: bigint; readonly accessAcl: number; readonly defaultAcl: number; readonly length: bigint },
+): Buffer => {
   const hasAcl = stored.accessAcl !== 0 || stored.defaultAcl !== 0;
   const bytes = Buffer.alloc(BASE_BYTES + (hasAcl ? ACL_BYTES : 0) + (attr.tier === 0 ? 0 : 1));
   bytes.writeUInt8(attr.flags, 0);

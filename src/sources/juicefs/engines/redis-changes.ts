@@ -1,7 +1,7 @@
 import type { Services } from '../../contract.ts';
 import type { JuicefsAddress } from '../address.ts';
-import { bytesOf } from './redis.ts';
 import { openRedisAt } from './open.ts';
+import { bytesOf } from './redis.ts';
 
 /** What changed in a Redis server while it was read: its own counters, of the whole server. */
 export interface ChangeWatch {

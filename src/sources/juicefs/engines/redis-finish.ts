@@ -2,8 +2,8 @@ import type { Check } from '../../../backup/types.ts';
 import { align4K, isLimited, ROOT_INODE, TRASH_INODE, TYPE } from '../model.ts';
 import { bytesOf, listOfReplies, numberOf, type RedisSession } from './redis.ts';
 import { EDGE_BYTES, encodeAttr } from './redis-attr.ts';
-import { FOLDERS_KEY, MARKER_KEY, SET_LINKS } from './redis-scripts.ts';
 import { scanAttrs, scanHash } from './redis-scan.ts';
+import { FOLDERS_KEY, MARKER_KEY, SET_LINKS } from './redis-scripts.ts';
 import { nextIds } from './sql-finish.ts';
 import type { FinishStep, HeadToLoad } from './writer.ts';
 
@@ -27,15 +27,35 @@ export const redisFinish = async (session: RedisSession, step: FinishStep, head:
 /** A dump without trash would leave a volume in which nothing can be deleted. */
 const ensureTrash = async (session: RedisSession, now: Date): Promise<void> => {
   const seconds = BigInt(Math.floor(now.getTime() / 1000));
-  const attr = { inode: TRASH_INODE, type: TYPE.directory, flags: 0, mode: 0o555, uid: 0, gid: 0, atime: seconds, atimensec: 0, mtime: seconds, mtimensec: 0, ctime: seconds, ctimensec: 0, nlink: 2, length: 0n, rdev: 0, tier: 0 };
+  const attr = {
+    inode: TRASH_INODE,
+    type: TYPE.directory,
+    flags: 0,
+    mode: 0o555,
+    uid: 0,
+    gid: 0,
+    atime: seconds,
+    atimensec: 0,
+    mtime: seconds,
+    mtimensec: 0,
+    ctime: seconds,
+    ctimensec: 0,
+    nlink: 2,
+    length: 0n,
+    rdev: 0,
+    tier: 0,
+  };
   const bytes = encodeAttr(attr, { parent: ROOT_INODE, accessAcl: 0, defaultAcl: 0, length: 4096n });
   await session.call('SETNX', `${session.prefix}i${TRASH_INODE}`, bytes);
-  for (const name of ['dirDataLength', 'dirUsedSpace', 'dirUsedInodes']) await session.call('HSETNX', session.prefix + name, String(TRASH_INODE), '0');
+  for (const name of ['dirDataLength', 'dirUsedSpace', 'dirUsedInodes'])
+    await session.call('HSETNX', session.prefix + name, String(TRASH_INODE), '0');
 };
 
 const setFolderLinks = async (session: RedisSession): Promise<void> => {
   for await (const pairs of scanHash(session, FOLDERS_KEY))
-    await session.pipeline(pairs.map(([inode, folders]) => ['EVAL', SET_LINKS, 0, session.prefix, inode, String(2n + numberOf(folders))] as const));
+    await session.pipeline(
+      pairs.map(([inode, folders]) => ['EVAL', SET_LINKS, 0, session.prefix, inode, String(2n + numberOf(folders))] as const),
+    );
 };
 
 /** A slice with one reference has no field. */
@@ -53,7 +73,10 @@ const setQuotas = async (session: RedisSession, head: HeadToLoad): Promise<void>
   }
   if (head.userQuotas.size === 0 && head.groupQuotas.size === 0) return;
   const { users, groups } = await usedByOwner(session);
-  for (const [name, quotas, used] of [['userQuota', head.userQuotas, users], ['groupQuota', head.groupQuotas, groups]] as const) {
+  for (const [name, quotas, used] of [
+    ['userQuota', head.userQuotas, users],
+    ['groupQuota', head.groupQuotas, groups],
+  ] as const) {
     for (const owner of new Set([...quotas.keys(), ...used.keys()])) {
       const limit = quotas.get(owner);
       const shown = limit !== undefined && isLimited(limit) ? limit : { maxSpace: -1n, maxInodes: -1n };
@@ -67,7 +90,13 @@ interface Used {
   readonly inodes: bigint;
 }
 
-const writeQuota = async (session: RedisSession, name: string, key: bigint, limit: { readonly maxSpace: bigint; readonly maxInodes: bigint }, used: Used): Promise<void> => {
+const writeQuota = async (
+  session: RedisSession,
+  name: string,
+  key: bigint,
+  limit: { readonly maxSpace: bigint; readonly maxInodes: bigint },
+  used: Used,
+): Promise<void> => {
   const bytes = Buffer.alloc(16);
   bytes.writeBigInt64BE(limit.maxSpace, 0);
   bytes.writeBigInt64BE(limit.maxInodes, 8);
@@ -91,7 +120,10 @@ const usedBelow = async (session: RedisSession, inode: bigint): Promise<Used> =>
     for (const value of counts) inodes += numberOf(value);
     const below = await session.pipeline(own.map((directory) => ['HVALS', `${session.prefix}d${directory}`] as const));
     const folders = below.flatMap((reply) => listOfReplies(reply)).flatMap((value) => bytesOf(value) ?? []);
-    level = [...level.slice(LEVEL_MAX), ...folders.filter((edge) => edge.length >= EDGE_BYTES && edge.readUInt8(0) === TYPE.directory).map((edge) => edge.readBigUInt64BE(1))];
+    level = [
+      ...level.slice(LEVEL_MAX),
+      ...folders.filter((edge) => edge.length >= EDGE_BYTES && edge.readUInt8(0) === TYPE.directory).map((edge) => edge.readBigUInt64BE(1)),
+    ];
   }
   return { space, inodes };
 };
@@ -114,7 +146,9 @@ const usedByOwner = async (session: RedisSession) => {
 };
 
 const setCounters = async (session: RedisSession, head: HeadToLoad): Promise<void> => {
-  const [inode, trash, slice] = listOfReplies(await session.call('HMGET', session.prefix + MARKER_KEY, 'maxInode', 'maxTrash', 'maxSlice')).map((value) => numberOf(value));
+  const [inode, trash, slice] = listOfReplies(
+    await session.call('HMGET', session.prefix + MARKER_KEY, 'maxInode', 'maxTrash', 'maxSlice'),
+  ).map((value) => numberOf(value));
   const next = nextIds(head, { inode: inode ?? 0n, trash: trash ?? 0n, slice: slice ?? 0n });
   const key = (name: string): string => session.prefix + name;
   await session.pipeline([
@@ -139,9 +173,16 @@ export const redisChecks = async (session: RedisSession): Promise<readonly Check
       inodes += 1n;
       space += align4K(attr.type === TYPE.regular ? attr.length : 0n);
     }
-  const [usedInodes, usedSpace] = listOfReplies(await session.call('MGET', `${session.prefix}totalInodes`, `${session.prefix}usedSpace`)).map((value) => numberOf(value));
+  const [usedInodes, usedSpace] = listOfReplies(
+    await session.call('MGET', `${session.prefix}totalInodes`, `${session.prefix}usedSpace`),
+  ).map((value) => numberOf(value));
   const doubled = numberOf(await session.call('HGET', session.prefix + MARKER_KEY, 'doubled'));
-  const check = (name: string, expected: bigint, actual: bigint | undefined): Check => ({ name, expected: String(expected), actual: String(actual ?? 0n), ok: expected === (actual ?? 0n) });
+  const check = (name: string, expected: bigint, actual: bigint | undefined): Check => ({
+    name,
+    expected: String(expected),
+    actual: String(actual ?? 0n),
+    ok: expected === (actual ?? 0n),
+  });
   return [
     check('directories with several names', 0n, doubled),
     check('used inodes', inodes, usedInodes),

@@ -1,5 +1,18 @@
 import { LifeboatError } from '../../../errors.ts';
-import { type Acl, type AclEntry, type Attr, CHUNK_BYTES, type Chunk, type DelFile, type Head, type Quota, SLICE_BYTES, type Sustained, TYPE, type Xattr } from '../model.ts';
+import {
+  type Acl,
+  type AclEntry,
+  type Attr,
+  CHUNK_BYTES,
+  type Chunk,
+  type DelFile,
+  type Head,
+  type Quota,
+  SLICE_BYTES,
+  type Sustained,
+  TYPE,
+  type Xattr,
+} from '../model.ts';
 import type { Content, Edge, Page, PageRequest, Reader } from './reader.ts';
 import { bytesOf, listOfReplies, numberOf, pairsOf, type RedisSession, type Reply } from './redis.ts';
 import { decodeAttr, EDGE_BYTES, holdsChunks } from './redis-attr.ts';
@@ -10,7 +23,9 @@ const CHUNKS_MAX = 20_000;
 /** Reads a volume key by key. Redis has no instant: what changes meanwhile is seen in part. */
 export const redisReader = async (session: RedisSession): Promise<Reader> => {
   const key = (name: string): string => session.prefix + name;
-  const acls = new Map(pairsOf(await session.call('HGETALL', key('acl'))).map(([id, rule]) => [Number(id.toString('latin1')), decodeAcl(rule)]));
+  const acls = new Map(
+    pairsOf(await session.call('HGETALL', key('acl'))).map(([id, rule]) => [Number(id.toString('latin1')), decodeAcl(rule)]),
+  );
   let wide: { readonly directory: bigint; readonly edges: readonly Edge[] } | undefined;
 
   const sorted = (reply: Reply | undefined): Edge[] =>
@@ -76,7 +91,11 @@ const readContents = async (
     const { attr, accessAcl, defaultAcl } = decodeAttr(inode, bytes);
     const access = acls.get(accessAcl);
     const fallback = acls.get(defaultAcl);
-    drafts.set(inode, { attr, ...(access === undefined ? {} : { accessAcl: access }), ...(fallback === undefined ? {} : { defaultAcl: fallback }) });
+    drafts.set(inode, {
+      attr,
+      ...(access === undefined ? {} : { accessAcl: access }),
+      ...(fallback === undefined ? {} : { defaultAcl: fallback }),
+    });
   }
   const there = [...drafts.values()];
   const xattrs = await session.pipeline(there.map(({ attr }) => ['HGETALL', key(`x${attr.inode}`)] as const));
@@ -90,7 +109,10 @@ const readContents = async (
     const target = bytesOf(targets[i]);
     if (target !== undefined) draft.symlink = target;
   }
-  await readChunks(session, there.filter(({ attr }) => holdsChunks(attr)));
+  await readChunks(
+    session,
+    there.filter(({ attr }) => holdsChunks(attr)),
+  );
   return drafts;
 };
 
@@ -98,9 +120,13 @@ const readContents = async (
 const readChunks = async (session: RedisSession, files: readonly Draft[]): Promise<void> => {
   let asked: { readonly draft: Draft; readonly index: number }[] = [];
   const ask = async (): Promise<void> => {
-    const lists = await session.pipeline(asked.map(({ draft, index }) => ['LRANGE', `${session.prefix}c${draft.attr.inode}_${index}`, 0, -1] as const));
+    const lists = await session.pipeline(
+      asked.map(({ draft, index }) => ['LRANGE', `${session.prefix}c${draft.attr.inode}_${index}`, 0, -1] as const),
+    );
     for (const [i, { draft, index }] of asked.entries()) {
-      const slices = listOfReplies(lists[i]).flatMap((slice) => bytesOf(slice) ?? []).filter((slice) => slice.length === SLICE_BYTES);
+      const slices = listOfReplies(lists[i])
+        .flatMap((slice) => bytesOf(slice) ?? [])
+        .filter((slice) => slice.length === SLICE_BYTES);
       if (slices.length === 0) continue;
       draft.chunks ??= [];
       draft.chunks.push({ index, slices: Buffer.concat(slices) });
@@ -124,10 +150,18 @@ const decodeAcl = (bytes: Buffer): Acl => {
     const count = bytes.length >= at + 4 ? bytes.readUInt32BE(at) : 0;
     at += 4;
     const found: AclEntry[] = [];
-    for (let i = 0; i < count && at + 6 <= bytes.length; i++, at += 6) found.push({ id: bytes.readUInt32BE(at), perm: bytes.readUInt16BE(at + 4) });
+    for (let i = 0; i < count && at + 6 <= bytes.length; i++, at += 6)
+      found.push({ id: bytes.readUInt32BE(at), perm: bytes.readUInt16BE(at + 4) });
     return found;
   };
-  return { owner: bytes.readUInt16BE(0), group: bytes.readUInt16BE(2), mask: bytes.readUInt16BE(4), other: bytes.readUInt16BE(6), users: entries(), groups: entries() };
+  return {
+    owner: bytes.readUInt16BE(0),
+    group: bytes.readUInt16BE(2),
+    mask: bytes.readUInt16BE(4),
+    other: bytes.readUInt16BE(6),
+    users: entries(),
+    groups: entries(),
+  };
 };
 
 export const encodeAcl = ({ owner, group, mask, other, users, groups }: Acl): Buffer => {
@@ -145,8 +179,19 @@ const readHead = async (session: RedisSession): Promise<Head> => {
   const key = (name: string): string => session.prefix + name;
   const setting = bytesOf(await session.call('GET', key('setting')));
   if (setting === undefined)
-    throw new LifeboatError('SourceProblem', 'the Redis database has no JuiceFS volume: it has no setting', { hint: 'Give the number of the database: redis://host:6379/1.' });
-  const names = ['usedSpace', 'totalInodes', 'nextinode', 'nextchunk', 'nextsession', 'nextTrash', 'nextCleanupSlices', 'txnLastLog'] as const;
+    throw new LifeboatError('SourceProblem', 'the Redis database has no JuiceFS volume: it has no setting', {
+      hint: 'Give the number of the database: redis://host:6379/1.',
+    });
+  const names = [
+    'usedSpace',
+    'totalInodes',
+    'nextinode',
+    'nextchunk',
+    'nextsession',
+    'nextTrash',
+    'nextCleanupSlices',
+    'txnLastLog',
+  ] as const;
   const values = listOfReplies(await session.call('MGET', ...names.map(key)));
   const counter = (name: (typeof names)[number]): bigint => numberOf(values[names.indexOf(name)]);
   const sids = [
@@ -168,7 +213,11 @@ const readHead = async (session: RedisSession): Promise<Head> => {
     sustained: await readSustained(session, [...new Set(sids)]),
     delFiles: delFilesOf(await session.call('ZRANGE', key('delfiles'), 0, -1, 'WITHSCORES')),
     // juicefs leaves out a directory without limits here, and only here.
-    quotas: new Map([...quotasOf(await session.call('HGETALL', key('dirQuota')))].filter(([, quota]) => quota.maxSpace !== -1n || quota.maxInodes !== -1n)),
+    quotas: new Map(
+      [...quotasOf(await session.call('HGETALL', key('dirQuota')))].filter(
+        ([, quota]) => quota.maxSpace !== -1n || quota.maxInodes !== -1n,
+      ),
+    ),
     userQuotas: quotasOf(await session.call('HGETALL', key('userQuota'))),
     groupQuotas: quotasOf(await session.call('HGETALL', key('groupQuota'))),
   };

@@ -26,7 +26,9 @@ export const redisWriter = (session: RedisSession): Writer => {
       return undefined;
     },
     async marker() {
-      const fields = new Map(pairsOf(await session.call('HGETALL', key(MARKER_KEY))).map(([name, value]) => [name.toString(), value.toString()]));
+      const fields = new Map(
+        pairsOf(await session.call('HGETALL', key(MARKER_KEY))).map(([name, value]) => [name.toString(), value.toString()]),
+      );
       const restore = fields.get('restore');
       return restore === undefined ? undefined : { restore, since: fields.get('since') ?? 'unknown' };
     },
@@ -78,7 +80,12 @@ const putArguments = (prefix: string, { parent, entry, root }: Occurrence, rules
   const edge = Buffer.alloc(EDGE_BYTES);
   edge.writeUInt8(attr.type, 0);
   edge.writeBigUInt64BE(attr.inode, 1);
-  const stored = encodeAttr(attr, { parent, accessAcl: rule(accessAcl), defaultAcl: rule(defaultAcl), length: storedLength(attr, symlink) });
+  const stored = encodeAttr(attr, {
+    parent,
+    accessAcl: rule(accessAcl),
+    defaultAcl: rule(defaultAcl),
+    length: storedLength(attr, symlink),
+  });
   const length = attr.type === TYPE.regular ? attr.length : 0n;
   const counted = attr.inode !== ROOT_INODE && attr.inode !== TRASH_INODE;
   const values: Argument[] = [
@@ -126,5 +133,9 @@ const highestIds = (occurrences: readonly Occurrence[]): readonly (readonly [str
       }
     }
   }
-  return [['maxInode', inode], ['maxTrash', trash], ['maxSlice', slice]];
+  return [
+    ['maxInode', inode],
+    ['maxTrash', trash],
+    ['maxSlice', slice],
+  ];
 };

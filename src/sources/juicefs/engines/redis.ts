@@ -87,7 +87,10 @@ const mapped = (cause: unknown, at: string): LifeboatError => {
   if (/OOM command/i.test(message)) return new LifeboatError('TargetFull', `Redis at ${at} is full`, { hint: 'Raise maxmemory.', cause });
   if (/LOADING|BUSY|TRYAGAIN/.test(message)) return new LifeboatError('SourceBusy', `Redis at ${at} is busy: ${message}`, { cause });
   if (/MOVED|CROSSSLOT/.test(message))
-    return new LifeboatError('Unsupported', `Redis at ${at} is a cluster`, { hint: 'Give the node that holds the volume, and prefix={<db>}.', cause });
+    return new LifeboatError('Unsupported', `Redis at ${at} is a cluster`, {
+      hint: 'Give the node that holds the volume, and prefix={<db>}.',
+      cause,
+    });
   if (/ECONNREFUSED|ENOTFOUND|ETIMEDOUT|connect/i.test(message))
     return new LifeboatError('ConnectionRefused', `cannot reach Redis at ${at}`, { hint: 'Check host, port and network.', cause });
   if (/closed|ECONNRESET|EPIPE/i.test(message)) return new LifeboatError('ConnectionLost', `Redis at ${at} was lost`, { cause });

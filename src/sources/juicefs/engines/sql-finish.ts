@@ -26,7 +26,24 @@ export const finishStep = async (session: SqlSession, step: FinishStep, head: He
 /** A dump without trash would leave a volume in which nothing can be deleted. */
 const ensureTrash = async ({ dialect, run }: SqlSession, now: Date): Promise<void> => {
   const time = BigInt(now.getTime()) * 1000n;
-  const columns = ['inode', 'type', 'flags', 'mode', 'uid', 'gid', 'atime', 'mtime', 'ctime', 'nlink', 'length', 'rdev', 'parent', 'access_acl_id', 'default_acl_id', 'tier_id'];
+  const columns = [
+    'inode',
+    'type',
+    'flags',
+    'mode',
+    'uid',
+    'gid',
+    'atime',
+    'mtime',
+    'ctime',
+    'nlink',
+    'length',
+    'rdev',
+    'parent',
+    'access_acl_id',
+    'default_acl_id',
+    'tier_id',
+  ];
   const row = `(${TRASH_INODE},${TYPE.directory},0,${0o555},0,0,${time},${time},${time},2,4096,0,${ROOT_INODE},0,0,0)`;
   await run(dialect.insertIfAbsent(dialect.table('node'), columns, [row]), 'making the trash');
 };
@@ -35,9 +52,23 @@ const setLinks = async ({ dialect, run }: SqlSession): Promise<void> => {
   const edge = dialect.table('edge');
   const node = dialect.table('node');
   const several = `SELECT inode, COUNT(*) AS c FROM ${edge} WHERE type <> ${TYPE.directory} GROUP BY inode HAVING COUNT(*) > 1`;
-  await run(dialect.updateFrom(node, [['nlink', 'q.c'], ['parent', '0']], several, 'q.inode = n.inode'), 'counting links');
+  await run(
+    dialect.updateFrom(
+      node,
+      [
+        ['nlink', 'q.c'],
+        ['parent', '0'],
+      ],
+      several,
+      'q.inode = n.inode',
+    ),
+    'counting links',
+  );
   const folders = `SELECT parent, COUNT(*) AS c FROM ${edge} WHERE type = ${TYPE.directory} GROUP BY parent`;
-  await run(dialect.updateFrom(node, [['nlink', '2 + q.c']], folders, `q.parent = n.inode AND n.inode < ${TRASH_INODE}`), 'counting folders');
+  await run(
+    dialect.updateFrom(node, [['nlink', '2 + q.c']], folders, `q.parent = n.inode AND n.inode < ${TRASH_INODE}`),
+    'counting folders',
+  );
 };
 
 const setStatistics = async ({ dialect, run }: SqlSession): Promise<void> => {
@@ -57,9 +88,11 @@ const setQuotas = async (session: SqlSession, head: HeadToLoad): Promise<void> =
   for (const [inode, { maxSpace, maxInodes }] of head.quotas) {
     const [used] = await rows(usedBelow(session, inode), 'adding up quotas');
     await run(
-      dialect.insertIfAbsent(dialect.table('dir_quota'), ['inode', 'max_space', 'max_inodes', 'used_space', 'used_inodes'], [
-        `(${inode},${maxSpace},${maxInodes},${integer(used?.[0])},${integer(used?.[1])})`,
-      ]),
+      dialect.insertIfAbsent(
+        dialect.table('dir_quota'),
+        ['inode', 'max_space', 'max_inodes', 'used_space', 'used_inodes'],
+        [`(${inode},${maxSpace},${maxInodes},${integer(used?.[0])},${integer(used?.[1])})`],
+      ),
       'setting quotas',
     );
   }
@@ -74,7 +107,12 @@ const usedBelow = ({ dialect }: SqlSession, inode: bigint): string =>
    SELECT COALESCE(SUM(s.used_space), 0), COALESCE(SUM(s.used_inodes), 0) FROM ${dialect.table('dir_stats')} s JOIN below b ON s.inode = b.inode`;
 
 /** Files and directories count, each once, and nothing else does; every owner that is met gets a row. */
-const setOwnerQuotas = async ({ dialect, rows, run }: SqlSession, type: 1 | 2, column: 'uid' | 'gid', quotas: HeadToLoad['userQuotas']): Promise<void> => {
+const setOwnerQuotas = async (
+  { dialect, rows, run }: SqlSession,
+  type: 1 | 2,
+  column: 'uid' | 'gid',
+  quotas: HeadToLoad['userQuotas'],
+): Promise<void> => {
   const found = await rows(
     `SELECT n.${column}, SUM(${SPACE}), COUNT(*) FROM ${dialect.table('node')} n WHERE n.type IN (${TYPE.regular}, ${TYPE.directory}) AND n.inode <> ${ROOT_INODE} AND n.inode <> ${TRASH_INODE} GROUP BY n.${column}`,
     'adding up quotas of owners',
@@ -88,7 +126,14 @@ const setOwnerQuotas = async ({ dialect, rows, run }: SqlSession, type: 1 | 2, c
     return `(${type},${key},${shown.maxSpace},${shown.maxInodes},${own?.space ?? 0n},${own?.inodes ?? 0n})`;
   });
   if (lines.length > 0)
-    await run(dialect.insertIfAbsent(dialect.table('user_group_quota'), ['qtype', 'qkey', 'max_space', 'max_inodes', 'used_space', 'used_inodes'], lines), 'setting quotas of owners');
+    await run(
+      dialect.insertIfAbsent(
+        dialect.table('user_group_quota'),
+        ['qtype', 'qkey', 'max_space', 'max_inodes', 'used_space', 'used_inodes'],
+        lines,
+      ),
+      'setting quotas of owners',
+    );
 };
 
 const highest = (...values: readonly bigint[]): bigint => values.reduce((most, value) => (value > most ? value : most), 0n);
@@ -105,9 +150,15 @@ export const nextIds = (head: HeadToLoad, found: { readonly inode: bigint; reado
 
 const setCounters = async ({ dialect, rows, run }: SqlSession, head: HeadToLoad): Promise<void> => {
   const node = dialect.table('node');
-  const [total] = await rows(`SELECT COALESCE(SUM(${SPACE}), 0), COUNT(*) FROM ${node} n WHERE n.inode <> ${ROOT_INODE} AND n.inode <> ${TRASH_INODE}`, 'counting inodes');
+  const [total] = await rows(
+    `SELECT COALESCE(SUM(${SPACE}), 0), COUNT(*) FROM ${node} n WHERE n.inode <> ${ROOT_INODE} AND n.inode <> ${TRASH_INODE}`,
+    'counting inodes',
+  );
   const [inode] = await rows(`SELECT COALESCE(MAX(inode), 1) FROM ${node} WHERE inode < ${TRASH_INODE}`, 'counting inodes');
-  const [trash] = await rows(`SELECT COALESCE(MAX(inode), ${TRASH_INODE}) - ${TRASH_INODE} FROM ${node} WHERE inode >= ${TRASH_INODE}`, 'counting inodes');
+  const [trash] = await rows(
+    `SELECT COALESCE(MAX(inode), ${TRASH_INODE}) - ${TRASH_INODE} FROM ${node} WHERE inode >= ${TRASH_INODE}`,
+    'counting inodes',
+  );
   const [slice] = await rows(`SELECT COALESCE(MAX(chunkid), 0) FROM ${dialect.table('chunk_ref')}`, 'counting slices');
   const next = nextIds(head, { inode: integer(inode?.[0]), slice: integer(slice?.[0]), trash: integer(trash?.[0]) });
   const counters: readonly (readonly [string, bigint])[] = [
@@ -130,4 +181,3 @@ export const publishVolume = async ({ dialect, run }: SqlSession, head: HeadToLo
   const row = `(${dialect.text('format')}, ${dialect.text(head.setting)})`;
   await run(dialect.insertOrReplace(dialect.table('setting'), ['name', 'value'], [row], 'name'), 'writing the setting');
 };
-

@@ -25,7 +25,8 @@ export const sqlReader = async (session: SqlSession, known: TableColumns): Promi
     pages: (requests) => inBatches(requests, REQUESTS_MAX, (some) => readPages(session, some)),
     async contents(edges) {
       const contents = new Map<bigint, Content>();
-      for (let at = 0; at < edges.length; at += INODES_MAX) await readContents(session, nodeSql, acls, edges.slice(at, at + INODES_MAX), contents);
+      for (let at = 0; at < edges.length; at += INODES_MAX)
+        await readContents(session, nodeSql, acls, edges.slice(at, at + INODES_MAX), contents);
       return contents;
     },
     close: () => session.close(),
@@ -103,11 +104,17 @@ const readContents = async (
     }
   const links = all.filter((inode) => drafts.get(inode)?.attr.type === TYPE.symlink);
   if (links.length > 0)
-    for (const row of await rows(`SELECT inode, ${dialect.raw('target')} FROM ${dialect.table('symlink')} WHERE inode IN (${links.join(',')})`, 'reading symlinks')) {
+    for (const row of await rows(
+      `SELECT inode, ${dialect.raw('target')} FROM ${dialect.table('symlink')} WHERE inode IN (${links.join(',')})`,
+      'reading symlinks',
+    )) {
       const draft = drafts.get(integer(row[0]));
       if (draft !== undefined) draft.symlink = binary(row[1]);
     }
-  for (const row of await rows(`SELECT inode, ${dialect.raw('name')}, ${dialect.raw('value')} FROM ${dialect.table('xattr')} WHERE inode IN (${all.join(',')})`, 'reading xattrs')) {
+  for (const row of await rows(
+    `SELECT inode, ${dialect.raw('name')}, ${dialect.raw('value')} FROM ${dialect.table('xattr')} WHERE inode IN (${all.join(',')})`,
+    'reading xattrs',
+  )) {
     const draft = drafts.get(integer(row[0]));
     if (draft === undefined) continue;
     draft.xattrs ??= [];
@@ -174,13 +181,16 @@ const readHead = async (session: SqlSession, known: TableColumns): Promise<Head>
     throw new LifeboatError('SourceProblem', 'the database has no JuiceFS volume: its setting is missing', {
       hint: 'Name the database, schema and table prefix that the volume was formatted with.',
     });
-  const counters = new Map((await table('counter', `${dialect.column('name')}, ${dialect.column('value')}`)).map((row) => [string(row[0]), integer(row[1])]));
+  const counters = new Map(
+    (await table('counter', `${dialect.column('name')}, ${dialect.column('value')}`)).map((row) => [string(row[0]), integer(row[1])]),
+  );
   const delFiles = (await table('delfile', 'inode, length, expire')).map(
     (row): DelFile => ({ inode: integer(row[0]), length: integer(row[1]), expire: integer(row[2]) }),
   );
   const quotas = (found: readonly SqlRow[]): Map<bigint, Quota> =>
     new Map(found.map((row) => [integer(row[0]), { maxSpace: integer(row[1]), maxInodes: integer(row[2]) }]));
-  const owned = (type: number): Promise<readonly SqlRow[]> => table('user_group_quota', `qkey, max_space, max_inodes, qtype`).then((found) => found.filter((row) => small(row[3]) === type));
+  const owned = (type: number): Promise<readonly SqlRow[]> =>
+    table('user_group_quota', `qkey, max_space, max_inodes, qtype`).then((found) => found.filter((row) => small(row[3]) === type));
   return {
     setting: string(format[0]),
     counters: countersOf(counters),

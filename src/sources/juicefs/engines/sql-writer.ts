@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { LifeboatError } from '../../../errors.ts';
 import { type Acl, type Attr, isDirectory, SLICE_BYTES, TYPE } from '../model.ts';
 import { aclKey, packAcl } from './acl.ts';
+import { type Dialect, integer, type SqlSession, small, string } from './sql.ts';
 import { sqlChecks } from './sql-checks.ts';
 import { finishStep, publishVolume } from './sql-finish.ts';
-import { type Dialect, integer, type SqlSession, small, string } from './sql.ts';
 import { MARKER, TABLES } from './tables.ts';
 import type { Marker, Occurrence, Writer } from './writer.ts';
 
@@ -17,8 +17,25 @@ const WAIT_MS = 50;
 const MYSQL_BLOB_MAX_BYTES = 65_535;
 
 const NODE_COLUMNS = [
-  'inode', 'type', 'flags', 'mode', 'uid', 'gid', 'atime', 'mtime', 'ctime', 'atimensec', 'mtimensec', 'ctimensec',
-  'nlink', 'length', 'rdev', 'parent', 'access_acl_id', 'default_acl_id', 'tier_id',
+  'inode',
+  'type',
+  'flags',
+  'mode',
+  'uid',
+  'gid',
+  'atime',
+  'mtime',
+  'ctime',
+  'atimensec',
+  'mtimensec',
+  'ctimensec',
+  'nlink',
+  'length',
+  'rdev',
+  'parent',
+  'access_acl_id',
+  'default_acl_id',
+  'tier_id',
 ] as const;
 
 export const sqlWriter = (session: SqlSession): Writer => {
@@ -59,7 +76,10 @@ export const sqlWriter = (session: SqlSession): Writer => {
       // The marker first: tables without it would look like somebody's volume.
       if (!known.has(MARKER.name)) {
         for (const sql of dialect.create(MARKER.name)) await session.run(sql, 'making the marker');
-        const rows = [['restore', restore], ['since', since]].map(([item = '', detail = '']) => `(${dialect.text(item)}, ${dialect.text(detail)})`);
+        const rows = [
+          ['restore', restore],
+          ['since', since],
+        ].map(([item = '', detail = '']) => `(${dialect.text(item)}, ${dialect.text(detail)})`);
         await session.run(dialect.insertIfAbsent(markerTable, ['item', 'detail'], rows), 'making the marker');
       }
       for (const { name } of TABLES) {
@@ -100,9 +120,20 @@ const check = (dialect: Dialect, occurrences: readonly Occurrence[]): void => {
     if (dialect.engine !== 'mysql') continue;
     const names = (xattrs ?? []).map(({ name }) => Buffer.from(name).toString('utf8').normalize('NFKD').toLowerCase().trimEnd());
     if (new Set(names).size < names.length)
-      throw refused(`inode ${attr.inode} has two xattrs whose names differ in their case alone`, dialect, 'MySQL takes them for one; load it into another engine.');
-    if ((chunks ?? []).some(({ slices }) => slices.length > MYSQL_BLOB_MAX_BYTES) || (xattrs ?? []).some(({ value }) => value.length > MYSQL_BLOB_MAX_BYTES))
-      throw refused(`inode ${attr.inode} has a chunk or an xattr of more than ${MYSQL_BLOB_MAX_BYTES} bytes`, dialect, 'Compact the file first, or load it into another engine.');
+      throw refused(
+        `inode ${attr.inode} has two xattrs whose names differ in their case alone`,
+        dialect,
+        'MySQL takes them for one; load it into another engine.',
+      );
+    if (
+      (chunks ?? []).some(({ slices }) => slices.length > MYSQL_BLOB_MAX_BYTES) ||
+      (xattrs ?? []).some(({ value }) => value.length > MYSQL_BLOB_MAX_BYTES)
+    )
+      throw refused(
+        `inode ${attr.inode} has a chunk or an xattr of more than ${MYSQL_BLOB_MAX_BYTES} bytes`,
+        dialect,
+        'Compact the file first, or load it into another engine.',
+      );
   }
 };
 
@@ -112,7 +143,12 @@ const refused = (what: string, { engine }: Dialect, hint: string): LifeboatError
 type Transaction = <Result>(work: () => Promise<Result>) => Promise<Result>;
 
 /** Gives each rule that is new its number, one writer after the other. */
-const numberAcls = async (session: SqlSession, transaction: Transaction, known: Map<string, number>, occurrences: readonly Occurrence[]): Promise<void> => {
+const numberAcls = async (
+  session: SqlSession,
+  transaction: Transaction,
+  known: Map<string, number>,
+  occurrences: readonly Occurrence[],
+): Promise<void> => {
   const rules = occurrences.flatMap(({ entry }) => [entry.accessAcl, entry.defaultAcl]).filter((rule): rule is Acl => rule !== undefined);
   const wanted = new Map(rules.map((rule) => [aclKey(rule), rule]));
   for (const key of known.keys()) wanted.delete(key);
@@ -120,15 +156,31 @@ const numberAcls = async (session: SqlSession, transaction: Transaction, known: 
   const { dialect } = session;
   const table = dialect.table('acl');
   await transaction(async () => {
-    await session.run(dialect.insertOrReplace(dialect.table(MARKER.name), ['item', 'detail'], [`('acl', 'locked')`], 'item'), 'numbering access rules');
+    await session.run(
+      dialect.insertOrReplace(dialect.table(MARKER.name), ['item', 'detail'], [`('acl', 'locked')`], 'item'),
+      'numbering access rules',
+    );
     const columns = ['owner', 'group', 'mask', 'other', 'named_users', 'named_groups'];
     const selected = ['id', ...columns].map((name) => dialect.column(name)).join(', ');
     for (const row of await session.rows(`SELECT ${selected} FROM ${table}`, 'numbering access rules'))
-      known.set(row.slice(1).map((value) => (value instanceof Uint8Array ? Buffer.from(value).toString('hex') : String(value))).join('/'), small(row[0]));
+      known.set(
+        row
+          .slice(1)
+          .map((value) => (value instanceof Uint8Array ? Buffer.from(value).toString('hex') : String(value)))
+          .join('/'),
+        small(row[0]),
+      );
     for (const [key, rule] of wanted) {
       const users = packAcl(rule.users);
       const groups = packAcl(rule.groups);
-      const stored = [rule.owner, rule.group, rule.mask, rule.other, Buffer.from(users).toString('hex'), Buffer.from(groups).toString('hex')].join('/');
+      const stored = [
+        rule.owner,
+        rule.group,
+        rule.mask,
+        rule.other,
+        Buffer.from(users).toString('hex'),
+        Buffer.from(groups).toString('hex'),
+      ].join('/');
       const number = known.get(stored) ?? Math.max(0, ...known.values()) + 1;
       if (!known.has(stored)) {
         const values = [number, rule.owner, rule.group, rule.mask, rule.other, dialect.bytes(users), dialect.bytes(groups)].join(', ');
@@ -151,7 +203,11 @@ const insert = async (session: SqlSession, acls: ReadonlyMap<string, number>, oc
     named.map(({ parent, entry }) => `(${parent},${dialect.bytes(entry.name)},${entry.attr.inode},${entry.attr.type})`),
   );
   const fresh = await freshInodes(session, occurrences);
-  const nodes = await put('node', NODE_COLUMNS, fresh.map((one) => nodeRow(one, acls)));
+  const nodes = await put(
+    'node',
+    NODE_COLUMNS,
+    fresh.map((one) => nodeRow(one, acls)),
+  );
   // Another writer was first with one of them: the transaction begins anew, and sees it.
   if (nodes !== fresh.length) throw new LifeboatError('SourceBusy', 'two writers brought the same inode at the same time');
   const chunks: string[] = [];
@@ -161,7 +217,8 @@ const insert = async (session: SqlSession, acls: ReadonlyMap<string, number>, oc
   for (const { entry } of fresh) {
     const { inode } = entry.attr;
     if (entry.symlink !== undefined) links.push(`(${inode},${dialect.bytes(entry.symlink)})`);
-    for (const { name, value } of entry.xattrs ?? []) xattrs.push(`(${inode},${dialect.text(Buffer.from(name).toString('utf8'))},${dialect.bytes(value)})`);
+    for (const { name, value } of entry.xattrs ?? [])
+      xattrs.push(`(${inode},${dialect.text(Buffer.from(name).toString('utf8'))},${dialect.bytes(value)})`);
     for (const { index, slices } of entry.chunks ?? []) {
       chunks.push(`(${inode},${index},${dialect.bytes(slices)})`);
       countSlices(slices, references);
@@ -173,7 +230,10 @@ const insert = async (session: SqlSession, acls: ReadonlyMap<string, number>, oc
   if (references.size > 0) {
     // In one order in every writer, so that they do not wait for each other in a circle.
     const sorted = [...references].sort(([a], [b]) => (a < b ? -1 : 1)).map(([id, { size, count }]) => `(${id},${size},${count})`);
-    await session.run(dialect.insertOrAdd(dialect.table('chunk_ref'), ['chunkid', 'size', 'refs'], sorted, 'chunkid'), 'writing slice references');
+    await session.run(
+      dialect.insertOrAdd(dialect.table('chunk_ref'), ['chunkid', 'size', 'refs'], sorted, 'chunkid'),
+      'writing slice references',
+    );
   }
   return edges;
 };
@@ -182,7 +242,10 @@ const insert = async (session: SqlSession, acls: ReadonlyMap<string, number>, oc
 const freshInodes = async ({ dialect, rows }: SqlSession, occurrences: readonly Occurrence[]): Promise<readonly Occurrence[]> => {
   const first = new Map<bigint, Occurrence>();
   for (const one of occurrences) if (!first.has(one.entry.attr.inode)) first.set(one.entry.attr.inode, one);
-  const there = await rows(`SELECT inode FROM ${dialect.table('node')} WHERE inode IN (${[...first.keys()].join(',')})`, 'looking for inodes');
+  const there = await rows(
+    `SELECT inode FROM ${dialect.table('node')} WHERE inode IN (${[...first.keys()].join(',')})`,
+    'looking for inodes',
+  );
   for (const row of there) first.delete(integer(row[0]));
   return [...first.values()];
 };
@@ -213,4 +276,3 @@ const nodeRow = ({ parent, entry }: Occurrence, acls: ReadonlyMap<string, number
   const rule = (acl: Acl | undefined): number => (acl === undefined ? 0 : (acls.get(aclKey(acl)) ?? 0));
   return `(${attr.inode},${attr.type},${attr.flags},${attr.mode},${attr.uid},${attr.gid},${micros(attr.atime, attr.atimensec)},${micros(attr.mtime, attr.mtimensec)},${micros(attr.ctime, attr.ctimensec)},${attr.atimensec % 1000},${attr.mtimensec % 1000},${attr.ctimensec % 1000},${isDirectory(attr) ? 2 : 1},${storedLength(attr, symlink)},${attr.rdev},${parent},${rule(accessAcl)},${rule(defaultAcl)},${attr.tier})`;
 };
-

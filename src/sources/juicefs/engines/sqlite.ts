@@ -1,8 +1,8 @@
 import { existsSync, rmSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { LifeboatError } from '../../../errors.ts';
-import type { TableColumns } from './sql-reader.ts';
 import { type Dialect, hex, type SqlRow, type SqlSession } from './sql.ts';
+import type { TableColumns } from './sql-reader.ts';
 import { createTable, MARKER, TABLES } from './tables.ts';
 
 /** How long a statement waits for another process that holds the file, in milliseconds. */
@@ -39,7 +39,9 @@ const sqliteDialect = (prefix: string): Dialect => {
     updateFrom: (table, sets, query, on) =>
       `UPDATE ${table} AS n SET ${sets.map(([name, value]) => `${quote(name)} = ${value}`).join(', ')} FROM (${query}) q WHERE ${on}`,
     create: (only) =>
-      [...TABLES, MARKER].filter(({ name }) => (only === undefined ? name !== MARKER.name : name === only)).flatMap((table) => createTable(table, { prefix, types: TYPES, quote })),
+      [...TABLES, MARKER]
+        .filter(({ name }) => (only === undefined ? name !== MARKER.name : name === only))
+        .flatMap((table) => createTable(table, { prefix, types: TYPES, quote })),
     begin: 'BEGIN IMMEDIATE',
   };
 };
@@ -54,7 +56,9 @@ export interface SqliteOptions {
 /** A metadata engine in a file. Fails with NoSuchDatabase when there is none. */
 export const openSqlite = ({ path, prefix, create = false }: SqliteOptions): SqlSession => {
   if (!create && !existsSync(path))
-    throw new LifeboatError('NoSuchDatabase', `there is no SQLite file ${path}`, { hint: 'Give the absolute path of the metadata engine.' });
+    throw new LifeboatError('NoSuchDatabase', `there is no SQLite file ${path}`, {
+      hint: 'Give the absolute path of the metadata engine.',
+    });
   const database = attempt(path, 'opening', () => {
     const opened = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
     opened.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
@@ -107,10 +111,16 @@ const attempt = <Result>(path: string, doing: string, work: () => Result): Resul
     if (cause instanceof LifeboatError) throw cause;
     const message = cause instanceof Error ? cause.message : String(cause);
     if (/locked|busy/i.test(message))
-      throw new LifeboatError('SourceBusy', `${path} is locked by another process while ${doing}`, { hint: 'Another client writes; try again.', cause });
+      throw new LifeboatError('SourceBusy', `${path} is locked by another process while ${doing}`, {
+        hint: 'Another client writes; try again.',
+        cause,
+      });
     if (/full/i.test(message)) throw new LifeboatError('TargetFull', `no room for ${path} while ${doing}`, { cause });
     if (/not a database|malformed/i.test(message))
-      throw new LifeboatError('SourceProblem', `${path} is not a SQLite database, or is damaged`, { hint: 'Name the file of a JuiceFS metadata engine.', cause });
+      throw new LifeboatError('SourceProblem', `${path} is not a SQLite database, or is damaged`, {
+        hint: 'Name the file of a JuiceFS metadata engine.',
+        cause,
+      });
     throw new LifeboatError('SourceProblem', `${path}: ${message} while ${doing}`, { cause });
   }
 };

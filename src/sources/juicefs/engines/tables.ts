@@ -31,10 +31,15 @@ const table = (name: string, key: readonly string[], columns: readonly Column[],
 export const TABLES: readonly Table[] = [
   table('setting', ['name'], [column('name', 'label'), column('value', 'text')]),
   table('counter', ['name'], [column('name', 'label'), column('value', 'i64')]),
-  table('edge', ['id'], [column('id', 'id64'), column('parent', 'i64'), column('name', 'filename'), column('inode', 'i64'), column('type', 'i32')], {
-    unique: { name: 'edge', columns: ['parent', 'name'] },
-    index: 'inode',
-  }),
+  table(
+    'edge',
+    ['id'],
+    [column('id', 'id64'), column('parent', 'i64'), column('name', 'filename'), column('inode', 'i64'), column('type', 'i32')],
+    {
+      unique: { name: 'edge', columns: ['parent', 'name'] },
+      index: 'inode',
+    },
+  ),
   table(
     'node',
     ['inode'],
@@ -60,7 +65,9 @@ export const TABLES: readonly Table[] = [
   table('chunk_ref', ['chunkid'], [column('chunkid', 'i64'), column('size', 'i32'), column('refs', 'i32')], { index: 'refs' }),
   table('delslices', ['chunkid'], [...numbers('chunkid', 'deleted'), column('slices', 'bytes')]),
   table('session2', ['sid'], [...numbers('sid', 'expire'), nullable('info', 'bytes')]),
-  table('sustained', ['id'], [column('id', 'id64'), ...numbers('sid', 'inode')], { unique: { name: 'sustained', columns: ['sid', 'inode'] } }),
+  table('sustained', ['id'], [column('id', 'id64'), ...numbers('sid', 'inode')], {
+    unique: { name: 'sustained', columns: ['sid', 'inode'] },
+  }),
   table('delfile', ['inode'], numbers('inode', 'length', 'expire')),
   table('flock', ['id'], [column('id', 'id64'), ...numbers('inode', 'sid', 'owner'), column('ltype', 'i32')], {
     unique: { name: 'flock', columns: ['inode', 'sid', 'owner'] },
@@ -69,18 +76,23 @@ export const TABLES: readonly Table[] = [
     unique: { name: 'plock', columns: ['inode', 'sid', 'owner'] },
   }),
   table('dir_quota', ['inode'], numbers('inode', 'max_space', 'max_inodes', 'used_space', 'used_inodes')),
-  table('user_group_quota', ['qtype', 'qkey'], [
-    column('qtype', 'i32'),
-    ...numbers('qkey', 'max_space', 'max_inodes', 'used_space', 'used_inodes'),
-  ]),
+  table(
+    'user_group_quota',
+    ['qtype', 'qkey'],
+    [column('qtype', 'i32'), ...numbers('qkey', 'max_space', 'max_inodes', 'used_space', 'used_inodes')],
+  ),
   table('dir_stats', ['inode'], numbers('inode', 'data_length', 'used_space', 'used_inodes')),
   table('detached_node', ['inode'], numbers('inode', 'added')),
-  table('acl', ['id'], [
-    column('id', 'id32'),
-    ...['owner', 'group', 'mask', 'other'].map((name) => nullable(name, 'i32')),
-    nullable('named_users', 'bytes'),
-    nullable('named_groups', 'bytes'),
-  ]),
+  table(
+    'acl',
+    ['id'],
+    [
+      column('id', 'id32'),
+      ...['owner', 'group', 'mask', 'other'].map((name) => nullable(name, 'i32')),
+      nullable('named_users', 'bytes'),
+      nullable('named_groups', 'bytes'),
+    ],
+  ),
   table('delegation_token', ['id'], [column('id', 'id32'), nullable('token', 'bytes')]),
   table('change_log', ['id'], [column('id', 'id64'), column('entry', 'text')]),
 ];
@@ -95,7 +107,13 @@ export interface Types {
 /** CREATE statements of a table: the table, then its indexes. */
 export const createTable = (
   { name, columns, key, unique, index }: Table,
-  options: { readonly prefix: string; readonly types: Types; readonly quote: (name: string) => string; readonly suffix?: string; readonly qualify?: (name: string) => string },
+  options: {
+    readonly prefix: string;
+    readonly types: Types;
+    readonly quote: (name: string) => string;
+    readonly suffix?: string;
+    readonly qualify?: (name: string) => string;
+  },
 ): string[] => {
   const { prefix, types, quote, suffix = '', qualify = quote } = options;
   const serial = columns.some(({ type }) => type === 'id64' || type === 'id32');

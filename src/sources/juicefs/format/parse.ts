@@ -245,4 +245,7 @@ const HINT = 'Give a JSON dump of juicefs or lifeboat, whole and unchanged.';
 
 const invalid = (what: string): LifeboatError => new LifeboatError('ArtifactInvalid', `not a whole JuiceFS dump: ${what}`, { hint: HINT });
 
-const shown = (bytes: Uint8Array): string => Buffer.from(bytes.subarray(0, 60)).toString('utf8').replace(/[^\x20-\x7e]/g, '?');
+const shown = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.subarray(0, 60))
+    .toString('utf8')
+    .replace(/[^\x20-\x7e]/g, '?');

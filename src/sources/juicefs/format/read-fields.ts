@@ -21,7 +21,9 @@ export const readAttr = (value: Value): Attr => {
   const typeName = textOf(attr['type'], what('type'));
   const type = TYPES.get(typeName);
   if (type === undefined || inode <= 0n)
-    throw new LifeboatError('ArtifactInvalid', `inode ${inode} has the type "${typeName.slice(0, 20)}"`, { hint: 'This is not a dump of juicefs.' });
+    throw new LifeboatError('ArtifactInvalid', `inode ${inode} has the type "${typeName.slice(0, 20)}"`, {
+      hint: 'This is not a dump of juicefs.',
+    });
   return {
     inode,
     type,

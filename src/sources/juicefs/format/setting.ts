@@ -62,7 +62,10 @@ export const parseSetting = (text: string): Setting => {
   try {
     value = parseJson(text);
   } catch (cause) {
-    throw new LifeboatError('SourceProblem', 'the setting of the volume is not JSON', { hint: 'Is this a JuiceFS metadata engine?', cause });
+    throw new LifeboatError('SourceProblem', 'the setting of the volume is not JSON', {
+      hint: 'Is this a JuiceFS metadata engine?',
+      cause,
+    });
   }
   return settingOf(objectOf(value, 'Setting'));
 };

@@ -20,7 +20,8 @@ export const writeHead = (head: Head, options: HeadOptions): string => {
     ['DelFiles', delFilesOf(head.delFiles)],
     ...quotasField('Quotas', head.quotas),
   ];
-  if (options.ofVolume) fields.push(...quotasField('UserQuotas', limited(head.userQuotas)), ...quotasField('GroupQuotas', limited(head.groupQuotas)));
+  if (options.ofVolume)
+    fields.push(...quotasField('UserQuotas', limited(head.userQuotas)), ...quotasField('GroupQuotas', limited(head.groupQuotas)));
   return `{\n${fields.map(([name, value]) => `${INDENT}"${name}": ${marshalIndent(value, INDENT)},\n`).join('')}`;
 };
 

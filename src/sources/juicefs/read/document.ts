@@ -101,4 +101,3 @@ export const openStretch = (reader: Reader, stretch: Stretch, sink: Sink | undef
     },
   };
 };
-

@@ -30,13 +30,25 @@ export const volume = (skipTrash: boolean): Scope => ({
 
 /** The whole of each tree. */
 export const wholeStretches = ({ trees }: Scope): StretchTask[] =>
-  trees.map(({ tree, root }, index) => ({ tree, root: String(root), from: null, entries: null, follows: index > 0, ends: index === trees.length - 1 }));
+  trees.map(({ tree, root }, index) => ({
+    tree,
+    root: String(root),
+    from: null,
+    entries: null,
+    follows: index > 0,
+    ends: index === trees.length - 1,
+  }));
 
 /**
  * Goes through the names once, without what they stand for, and cuts each tree into stretches of about equal numbers of names. A
  * stretch may end within a directory of millions, or deep below the one in which it began.
  */
-export async function* planStretches(reader: Reader, scope: Scope, usedInodes: bigint, size: number = TASK_ENTRIES): AsyncGenerator<StretchTask> {
+export async function* planStretches(
+  reader: Reader,
+  scope: Scope,
+  usedInodes: bigint,
+  size: number = TASK_ENTRIES,
+): AsyncGenerator<StretchTask> {
   const each = Math.max(size, Number(usedInodes / TASKS_MAX));
   for (const whole of wholeStretches(scope)) {
     const walk = openWalk(reader, atRoot(BigInt(whole.root)), { edgesOnly: true });
@@ -62,7 +74,10 @@ export const findFolder = async (reader: Reader, path: string): Promise<bigint> 
   for (const name of path.split('/').filter((part) => part !== '')) {
     const wanted = Buffer.from(name, 'utf8');
     const edge = await findName(reader, inode, wanted);
-    if (edge === undefined) throw new LifeboatError('NoSuchObject', `there is no folder ${path} in the volume`, { hint: 'Paths begin at the root of the volume: /a/b.' });
+    if (edge === undefined)
+      throw new LifeboatError('NoSuchObject', `there is no folder ${path} in the volume`, {
+        hint: 'Paths begin at the root of the volume: /a/b.',
+      });
     inode = edge;
   }
   return inode;

@@ -7,7 +7,27 @@ import { type Acl, type Entry, type Head, isLimited, type Quotas, ROOT_INODE, TY
 /** The classes of a volume, and the columns of their rows; docs/store-format.md defines them to the byte. */
 export const ENTRIES = 'entries';
 const COLUMNS = {
-  entries: ['parent', 'name', 'inode', 'type', 'mode', 'flags', 'uid', 'gid', 'rdev', 'tier', 'atime', 'mtime', 'ctime', 'length', 'symlink', 'xattrs', 'access_acl', 'default_acl', 'chunks'],
+  entries: [
+    'parent',
+    'name',
+    'inode',
+    'type',
+    'mode',
+    'flags',
+    'uid',
+    'gid',
+    'rdev',
+    'tier',
+    'atime',
+    'mtime',
+    'ctime',
+    'length',
+    'symlink',
+    'xattrs',
+    'access_acl',
+    'default_acl',
+    'chunks',
+  ],
   delfiles: ['inode', 'length', 'expire'],
   quotas: ['kind', 'key', 'max_space', 'max_inodes'],
   setting: ['name', 'value'],
@@ -133,4 +153,5 @@ const addQuotas = (digest: RowDigest, kind: number, quotas: Quotas): void => {
 };
 
 /** The parent that a child of a tree's root has after a load. */
-export const loadedParent = (parent: bigint, root: bigint, tree: string): bigint => (tree === 'FSTree' && parent === root ? ROOT_INODE : parent);
+export const loadedParent = (parent: bigint, root: bigint, tree: string): bigint =>
+  tree === 'FSTree' && parent === root ? ROOT_INODE : parent;

@@ -69,9 +69,10 @@ export const writeStretch = async (task: StretchTask, { reader, factory, context
     from = read.position();
     piece = stopped ? undefined : await read.next();
   }
-  const rest: StretchTask | undefined = stopped && !read.ended
-    ? { ...task, from, follows: false, entries: task.entries === null ? null : task.entries - read.entries }
-    : undefined;
+  const rest: StretchTask | undefined =
+    stopped && !read.ended
+      ? { ...task, from, follows: false, entries: task.entries === null ? null : task.entries - read.entries }
+      : undefined;
   return { segments, digest: digest.end(), entries: read.entries, rest };
 };
 
@@ -84,4 +85,3 @@ const segmentContext = ({ tree }: StretchTask, from: Position | null): Json => (
   open: from === null ? null : from.open.map(({ inode, name }) => ({ inode, name })),
   after: from === null ? null : from.after,
 });
-

@@ -1,7 +1,7 @@
 import { LifeboatError } from '../../../errors.ts';
+import type { HeadToLoad } from '../engines/writer.ts';
 import { bigOf, isObject, listOf, objectOf, type Value } from '../format/json.ts';
 import { type Setting, settingForDump, settingOf, storedSetting } from '../format/setting.ts';
-import type { HeadToLoad } from '../engines/writer.ts';
 import type { DelFile, Quota, Sustained } from '../model.ts';
 
 /** The newest form of metadata that is known here. */
@@ -24,12 +24,17 @@ export const headReader = () => {
 const headOf = (fields: ReadonlyMap<string, Value>): HeadToLoad => {
   for (const name of ['Setting', 'Counters'])
     if (!fields.has(name))
-      throw new LifeboatError('ArtifactInvalid', `not a JuiceFS dump: it has no ${name}`, { hint: 'Give a JSON dump of juicefs or lifeboat.' });
+      throw new LifeboatError('ArtifactInvalid', `not a JuiceFS dump: it has no ${name}`, {
+        hint: 'Give a JSON dump of juicefs or lifeboat.',
+      });
   const setting = settingOf(objectOf(fields.get('Setting'), 'Setting'));
-  if (setting.uuid === '' || setting.name === '') throw new LifeboatError('ArtifactInvalid', 'the Setting of the dump has no Name or no UUID');
+  if (setting.uuid === '' || setting.name === '')
+    throw new LifeboatError('ArtifactInvalid', 'the Setting of the dump has no Name or no UUID');
   const version = bigOf(setting.value['MetaVersion'] ?? 0, 'MetaVersion');
   if (version > BigInt(META_VERSION_MAX))
-    throw new LifeboatError('VersionUnsupported', `the dump has metadata version ${version}, newer than ${META_VERSION_MAX}`, { hint: 'Upgrade Lifeboat.' });
+    throw new LifeboatError('VersionUnsupported', `the dump has metadata version ${version}, newer than ${META_VERSION_MAX}`, {
+      hint: 'Upgrade Lifeboat.',
+    });
   const counters = objectOf(fields.get('Counters'), 'Counters');
   const counter = (name: string): bigint => bigOf(counters[name] ?? 0, name);
   return {
@@ -69,7 +74,10 @@ const quotasOf = (value: Value | undefined, what: string): ReadonlyMap<bigint, Q
     Object.entries(quotas).map(([key, quota]) => {
       if (!/^\d{1,20}$/.test(key)) throw new LifeboatError('ArtifactInvalid', `${what} has the key "${key.slice(0, 30)}"`);
       const limits = objectOf(quota, what);
-      return [BigInt(key), { maxSpace: bigOf(limits['maxSpace'] ?? -1, 'maxSpace'), maxInodes: bigOf(limits['maxInodes'] ?? -1, 'maxInodes') }];
+      return [
+        BigInt(key),
+        { maxSpace: bigOf(limits['maxSpace'] ?? -1, 'maxSpace'), maxInodes: bigOf(limits['maxInodes'] ?? -1, 'maxInodes') },
+      ];
     }),
   );
 };

@@ -2,8 +2,8 @@ import type { Check } from '../../../backup/types.ts';
 import { LifeboatError } from '../../../errors.ts';
 import type { Loaded, LoadOptions } from '../../contract.ts';
 import { FINISH_STEPS, type HeadToLoad, type Occurrence, type Writer } from '../engines/writer.ts';
-import { openParser } from '../format/parse.ts';
 import type { Value } from '../format/json.ts';
+import { openParser } from '../format/parse.ts';
 import type { Entry } from '../model.ts';
 import { headReader } from './head.ts';
 
@@ -15,7 +15,11 @@ const DIRECT = 'a load from a file';
 
 /** Gathers what a parser tells into transactions. */
 export interface Batches {
-  readonly handler: { field(name: string, value: Value): void; root(tree: string, entry: Entry): void; entry(entry: Entry, parent: bigint): void };
+  readonly handler: {
+    field(name: string, value: Value): void;
+    root(tree: string, entry: Entry): void;
+    entry(entry: Entry, parent: bigint): void;
+  };
   /** Writes full batches, or all that is left. Answers how many names were read and how many were new. */
   flush(writer: Writer, all: boolean): Promise<{ readonly read: number; readonly fresh: number }>;
 }
@@ -72,19 +76,30 @@ const makeRoom = async (writer: Writer, overwrite: boolean): Promise<void> => {
   if (marker !== undefined || overwrite) return writer.clear();
   const found = await writer.occupant();
   if (found !== undefined)
-    throw new LifeboatError('TargetNotEmpty', `the target is not empty: ${found}`, { hint: 'Load into an empty engine, or with --overwrite.' });
+    throw new LifeboatError('TargetNotEmpty', `the target is not empty: ${found}`, {
+      hint: 'Load into an empty engine, or with --overwrite.',
+    });
 };
 
-const readInto = async (writer: Writer, artifact: AsyncIterable<Uint8Array>, { signal, progress }: LoadOptions): Promise<{ readonly head: HeadToLoad; readonly rows: number }> => {
+const readInto = async (
+  writer: Writer,
+  artifact: AsyncIterable<Uint8Array>,
+  { signal, progress }: LoadOptions,
+): Promise<{ readonly head: HeadToLoad; readonly rows: number }> => {
   const fields = headReader();
   const batches = openBatches(fields.field);
   let trees = 0;
-  const parser = openParser({ at: 'document' }, { ...batches.handler, root: (tree, entry) => (trees += tree === 'FSTree' ? 1 : 0, batches.handler.root(tree, entry)) });
+  const parser = openParser(
+    { at: 'document' },
+    { ...batches.handler, root: (tree, entry) => ((trees += tree === 'FSTree' ? 1 : 0), batches.handler.root(tree, entry)) },
+  );
   let rows = 0;
   const flush = async (all: boolean, bytes: number): Promise<void> => {
     const { read, fresh } = await batches.flush(writer, all);
     if (fresh !== read)
-      throw new LifeboatError('ArtifactInvalid', `${read - fresh} names stand twice in their directories`, { hint: 'The dump was changed, or is of another product.' });
+      throw new LifeboatError('ArtifactInvalid', `${read - fresh} names stand twice in their directories`, {
+        hint: 'The dump was changed, or is of another product.',
+      });
     rows += read;
     if (read > 0 || bytes > 0) progress({ rows: read, bytes });
   };
@@ -97,7 +112,10 @@ const readInto = async (writer: Writer, artifact: AsyncIterable<Uint8Array>, { s
   }
   parser.end();
   await flush(true, 0);
-  if (trees !== 1) throw new LifeboatError('ArtifactInvalid', 'not a JuiceFS dump: it has no FSTree', { hint: 'Give a JSON dump of juicefs or lifeboat.' });
+  if (trees !== 1)
+    throw new LifeboatError('ArtifactInvalid', 'not a JuiceFS dump: it has no FSTree', {
+      hint: 'Give a JSON dump of juicefs or lifeboat.',
+    });
   return { head: fields.end(), rows };
 };
 
@@ -111,8 +129,11 @@ export function* pieces(bytes: Uint8Array): Generator<Uint8Array> {
 const refuseBroken = (checks: readonly Check[]): void => {
   const broken = checks.filter(({ ok }) => !ok);
   if (broken.length === 0) return;
-  throw new LifeboatError('ArtifactInvalid', `the dump makes no sound volume: ${broken.map(({ name, actual }) => `${actual} ${name}`).join(', ')}`, {
-    hint: 'It was changed, or taken while the volume was written to. Nothing was loaded.',
-  });
+  throw new LifeboatError(
+    'ArtifactInvalid',
+    `the dump makes no sound volume: ${broken.map(({ name, actual }) => `${actual} ${name}`).join(', ')}`,
+    {
+      hint: 'It was changed, or taken while the volume was written to. Nothing was loaded.',
+    },
+  );
 };
-

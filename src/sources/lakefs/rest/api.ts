@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { LifeboatError } from '../../../errors.ts';
-import { type Answer, type Client, labelOf, LONG_ANSWER_MS, messageOf, type Request } from './client.ts';
+import { type Answer, type Client, LONG_ANSWER_MS, labelOf, messageOf, type Request } from './client.ts';
 
 /** The calls of lakeFS 1.x that Lifeboat makes, each with its answer checked. */
 
@@ -72,9 +72,13 @@ const parsed = <T>(request: Request, schema: z.ZodType<T>, value: unknown): T =>
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const where = result.error.issues[0]?.path.join('.') ?? '';
-  throw new LifeboatError('VersionUnsupported', `the answer of lakeFS to ${labelOf(request)} is not what lakeFS 1.x says${where === '' ? '' : `: ${where}`}`, {
-    hint: 'Lifeboat is tried with lakeFS 1.84.',
-  });
+  throw new LifeboatError(
+    'VersionUnsupported',
+    `the answer of lakeFS to ${labelOf(request)} is not what lakeFS 1.x says${where === '' ? '' : `: ${where}`}`,
+    {
+      hint: 'Lifeboat is tried with lakeFS 1.84.',
+    },
+  );
 };
 
 const call = async <T>(client: Client, request: Request, schema: z.ZodType<T>, ...statuses: readonly number[]): Promise<T> =>
@@ -117,13 +121,16 @@ export const findRepository = async (client: Client, name: string): Promise<Repo
 export const repository = async (client: Client, name: string): Promise<Repository> => {
   const found = await findRepository(client, name);
   if (found !== undefined) return found;
-  throw new LifeboatError('NoSuchDatabase', `lakeFS at ${client.login.api} has no repository ${name}`, { hint: 'Check the name; a user sees only what it may list.' });
+  throw new LifeboatError('NoSuchDatabase', `lakeFS at ${client.login.api} has no repository ${name}`, {
+    hint: 'Check the name; a user sees only what it may list.',
+  });
 };
 
 export const branches = (client: Client, name: string, hidden: boolean): AsyncGenerator<Ref> =>
   pages(client, { method: 'GET', path: ['repositories', name, 'branches'], query: { show_hidden: hidden ? true : undefined } }, Ref);
 
-export const tags = (client: Client, name: string): AsyncGenerator<Ref> => pages(client, { method: 'GET', path: ['repositories', name, 'tags'] }, Ref);
+export const tags = (client: Client, name: string): AsyncGenerator<Ref> =>
+  pages(client, { method: 'GET', path: ['repositories', name, 'tags'] }, Ref);
 
 export const findBranch = (client: Client, name: string, branch: string): Promise<Ref | undefined> =>
   find(client, { method: 'GET', path: ['repositories', name, 'branches', branch] }, Ref);
@@ -161,17 +168,35 @@ export interface TaskState {
 }
 
 export const taskState = async (client: Client, name: string, kind: 'dump' | 'restore', task: string): Promise<TaskState> => {
-  const { done, error, refs } = await call(client, { method: 'GET', path: ['repositories', name, kind], query: { task_id: task } }, Task, 200);
+  const { done, error, refs } = await call(
+    client,
+    { method: 'GET', path: ['repositories', name, kind], query: { task_id: task } },
+    Task,
+    200,
+  );
   return { done, error: error === '' ? undefined : error, refs };
 };
 
 export const startRestore = async (client: Client, name: string, ids: Ids): Promise<string> =>
-  (await call(client, { method: 'POST', path: ['repositories', name, 'restore'], body: { ...ids, force: true } }, z.object({ id: Text }), 202)).id;
+  (
+    await call(
+      client,
+      { method: 'POST', path: ['repositories', name, 'restore'], body: { ...ids, force: true } },
+      z.object({ id: Text }),
+      202,
+    )
+  ).id;
 
 /** Status 201 or 409 with lakeFS's words. */
 export const createBare = async (
   client: Client,
-  wanted: { readonly name: string; readonly namespace: string; readonly defaultBranch: string; readonly storageId?: string | undefined; readonly readOnly: boolean },
+  wanted: {
+    readonly name: string;
+    readonly namespace: string;
+    readonly defaultBranch: string;
+    readonly storageId?: string | undefined;
+    readonly readOnly: boolean;
+  },
 ): Promise<{ readonly created: boolean; readonly message: string }> => {
   const request: Request = {
     method: 'POST',
@@ -204,9 +229,12 @@ export const write = async (client: Client, request: Request, ...statuses: reado
   expectStatus(request, await client.send(request), ...statuses);
 
 export const settings = {
-  metadata: (client: Client, name: string) => call(client, { method: 'GET', path: ['repositories', name, 'metadata'] }, z.record(Text, Text), 200),
+  metadata: (client: Client, name: string) =>
+    call(client, { method: 'GET', path: ['repositories', name, 'metadata'] }, z.record(Text, Text), 200),
   protection: (client: Client, name: string) =>
     call(client, { method: 'GET', path: ['repositories', name, 'settings', 'branch_protection'] }, ProtectionSchema, 200),
-  rules: (client: Client, name: string) => find(client, { method: 'GET', path: ['repositories', name, 'settings', 'gc_rules'] }, RulesSchema),
-  pulls: (client: Client, name: string) => pages(client, { method: 'GET', path: ['repositories', name, 'pulls'], query: { status: 'all' } }, PullSchema),
+  rules: (client: Client, name: string) =>
+    find(client, { method: 'GET', path: ['repositories', name, 'settings', 'gc_rules'] }, RulesSchema),
+  pulls: (client: Client, name: string) =>
+    pages(client, { method: 'GET', path: ['repositories', name, 'pulls'], query: { status: 'all' } }, PullSchema),
 };

@@ -116,7 +116,8 @@ const readText = async (response: Response, login: Login, request: Request): Pro
     for await (const chunk of response.body ?? []) {
       chunks.push(chunk);
       bytes += chunk.length;
-      if (bytes > ANSWER_MAX_BYTES) throw new LifeboatError('SourceProblem', `${labelOf(request)} answered more than ${ANSWER_MAX_BYTES} bytes`);
+      if (bytes > ANSWER_MAX_BYTES)
+        throw new LifeboatError('SourceProblem', `${labelOf(request)} answered more than ${ANSWER_MAX_BYTES} bytes`);
     }
   } catch (cause) {
     throw cause instanceof LifeboatError ? cause : unreachable(login, request, cause);
@@ -132,23 +133,36 @@ const refusalOf = async (response: Response): Promise<Refusal> => {
 /** What an answer says, for messages. */
 export const messageOf = ({ status, body }: Pick<Answer, 'status' | 'body'>): string => {
   const parsed = Message.safeParse(body);
-  return parsed.success ? parsed.data.message.split('\n', 1)[0] ?? '' : `status ${status}`;
+  return parsed.success ? (parsed.data.message.split('\n', 1)[0] ?? '') : `status ${status}`;
 };
 
 export const labelOf = ({ method, path }: Pick<Request, 'method' | 'path'>): string => `${method} /${path.join('/')}`;
 
 const isRefused = (error: unknown): boolean =>
-  typeof error === 'object' && error !== null && (('code' in error && (error.code === 'ECONNREFUSED' || error.code === 'ENOTFOUND')) || ('cause' in error && isRefused(error.cause)));
+  typeof error === 'object' &&
+  error !== null &&
+  (('code' in error && (error.code === 'ECONNREFUSED' || error.code === 'ENOTFOUND')) || ('cause' in error && isRefused(error.cause)));
 
 const unreachable = (login: Login, request: Request, cause: unknown): LifeboatError =>
   isRefused(cause)
-    ? new LifeboatError('ConnectionRefused', `no lakeFS answers at ${login.api}`, { hint: 'Check the endpoint, and that the server runs.', cause })
+    ? new LifeboatError('ConnectionRefused', `no lakeFS answers at ${login.api}`, {
+        hint: 'Check the endpoint, and that the server runs.',
+        cause,
+      })
     : new LifeboatError('ConnectionLost', `the connection to ${login.api} broke at ${labelOf(request)}`, { hint: 'Try again.', cause });
 
 const refused = (login: Login, request: Request, status: number, message: string): LifeboatError => {
   const text = `lakeFS refused ${labelOf(request)}: ${message}`;
-  if (status === 401) return new LifeboatError('LoginFailed', `lakeFS at ${login.api} does not know this access key, or its secret is wrong`, { hint: 'Check access key and secret.' });
-  if (status === 403) return new LifeboatError('PermissionDenied', text, { hint: 'The user of the access key needs this permission, or the repository or branch is protected or read-only.' });
+  if (status === 401)
+    return new LifeboatError('LoginFailed', `lakeFS at ${login.api} does not know this access key, or its secret is wrong`, {
+      hint: 'Check access key and secret.',
+    });
+  if (status === 403)
+    return new LifeboatError('PermissionDenied', text, {
+      hint: 'The user of the access key needs this permission, or the repository or branch is protected or read-only.',
+    });
   if (isBusy(status)) return new LifeboatError('SourceBusy', text, { hint: 'The server asked for less load; try again later.' });
-  return new LifeboatError('ServerFailed', `lakeFS failed at ${labelOf(request)}: ${message}`, { hint: 'Look into the log of the lakeFS server.' });
+  return new LifeboatError('ServerFailed', `lakeFS failed at ${labelOf(request)}: ${message}`, {
+    hint: 'Look into the log of the lakeFS server.',
+  });
 };

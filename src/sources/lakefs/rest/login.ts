@@ -15,7 +15,8 @@ export interface Login {
 
 const Secret = z.object({ access_key_id: z.string().min(1), secret_access_key: z.string().min(1) });
 
-const HINT = 'Give them in the address, as LAKECTL_CREDENTIALS_ACCESS_KEY_ID and LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY, or in ~/.lakectl.yaml.';
+const HINT =
+  'Give them in the address, as LAKECTL_CREDENTIALS_ACCESS_KEY_ID and LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY, or in ~/.lakectl.yaml.';
 
 /** Where the server is and how to log in: the address, then LAKECTL_*, then ~/.lakectl.yaml. Fails with ConfigInvalid or SecretMissing. */
 export const findLogin = async (
@@ -36,8 +37,10 @@ export const findLogin = async (
   const endpoint = given.endpoint ?? env['LAKECTL_SERVER_ENDPOINT_URL'] ?? config['server.endpoint_url'];
   const accessKeyId = given.accessKeyId ?? env['LAKECTL_CREDENTIALS_ACCESS_KEY_ID'] ?? config['credentials.access_key_id'];
   const secretAccessKey = given.secretAccessKey ?? env['LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY'] ?? config['credentials.secret_access_key'];
-  if (endpoint === undefined) throw new LifeboatError('ConfigInvalid', 'no endpoint of lakeFS is given', { hint: 'Set endpoint, or LAKECTL_SERVER_ENDPOINT_URL.' });
-  if (accessKeyId === undefined || secretAccessKey === undefined) throw new LifeboatError('SecretMissing', `no access key of ${endpoint} is given`, { hint: HINT });
+  if (endpoint === undefined)
+    throw new LifeboatError('ConfigInvalid', 'no endpoint of lakeFS is given', { hint: 'Set endpoint, or LAKECTL_SERVER_ENDPOINT_URL.' });
+  if (accessKeyId === undefined || secretAccessKey === undefined)
+    throw new LifeboatError('SecretMissing', `no access key of ${endpoint} is given`, { hint: HINT });
   return { api: apiOf(endpoint), accessKeyId, secretAccessKey };
 };
 

@@ -1,4 +1,4 @@
-import { createHash, type Hash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { invalid } from './bytes.ts';
 import type { Table } from './table.ts';
 
@@ -29,28 +29,32 @@ export interface CommitFields {
 
 /** The id of a commit: sha256 of what it says, hex. */
 export const commitId = (commit: CommitFields): string => {
-  const hash = createHash('sha256');
-  addString(hash, 'commit:v1');
-  addString(hash, commit.committer);
-  addString(hash, commit.message);
-  addString(hash, commit.metaRangeId);
-  hash.update(int64(commit.creationDate));
-  addMap(hash, Object.entries(commit.metadata));
-  const parents = createHash('sha256');
-  parents.update(Buffer.of(STRINGS)).update(int64(commit.parents.length));
-  for (const parent of commit.parents) addString(parents, parent);
-  const id = parents.digest();
-  hash.update(Buffer.of(IDENTIFIABLE, BYTES)).update(int64(id.length)).update(id);
-  return hash.digest('hex');
+  const parents = hash(
+    'sha256',
+    Buffer.concat([Buffer.of(STRINGS), int64(commit.parents.length), ...commit.parents.map(string)]),
+    'buffer',
+  );
+  const said = [
+    COMMIT,
+    string(commit.committer),
+    string(commit.message),
+    string(commit.metaRangeId),
+    int64(commit.creationDate),
+    map(Object.entries(commit.metadata)),
+    IDENTIFIABLE_BYTES,
+    int64(parents.length),
+    parents,
+  ];
+  return hash('sha256', Buffer.concat(said), 'hex');
 };
 
 /** Adds up the id of a table while its rows are read once: sha256 over lengths, keys, values and properties. */
 export const openTableId = (): { add(key: Buffer, value: Buffer): void; end(properties: Table['properties']): string } => {
-  const hash = createHash('sha256');
+  const sha = createHash('sha256');
   const gathered = Buffer.allocUnsafe(GATHER_BYTES);
   let filled = 0;
   const flush = (): void => {
-    hash.update(gathered.subarray(0, filled));
+    sha.update(gathered.subarray(0, filled));
     filled = 0;
   };
   const part = (bytes: Buffer): void => {
@@ -58,7 +62,7 @@ export const openTableId = (): { add(key: Buffer, value: Buffer): void; end(prop
     filled = writeDecimal(gathered, filled, bytes.length);
     if (filled + bytes.length + 1 > GATHER_BYTES) {
       flush();
-      hash.update(bytes);
+      sha.update(bytes);
     } else {
       bytes.copy(gathered, filled);
       filled += bytes.length;
@@ -73,11 +77,7 @@ export const openTableId = (): { add(key: Buffer, value: Buffer): void; end(prop
     end(properties) {
       flush();
       const own = [...properties].filter(([name]) => !FOREIGN.test(name) && !COMPUTED.has(name));
-      addMap(
-        hash,
-        own.map(([name, value]) => [name, value.toString('utf8')]),
-      );
-      return hash.digest('hex');
+      return sha.update(map(own.map(([name, value]) => [name, value.toString('utf8')]))).digest('hex');
     },
   };
 };
@@ -105,23 +105,31 @@ const writeDecimal = (into: Buffer, at: number, value: number): number => {
 };
 
 const int64 = (value: number): Buffer => {
-  const bytes = Buffer.alloc(10);
-  bytes[0] = INT64;
-  bytes[1] = 8;
-  bytes.writeBigInt64BE(BigInt(value), 2);
+  const bytes = Buffer.allocUnsafe(10);
+  writeInt64(bytes, 0, value);
   return bytes;
 };
 
-const addString = (hash: Hash, text: string): void => {
-  const bytes = Buffer.from(text, 'utf8');
-  hash.update(Buffer.of(STRING)).update(int64(bytes.length)).update(bytes);
+const writeInt64 = (into: Buffer, at: number, value: number): void => {
+  into[at] = INT64;
+  into[at + 1] = 8;
+  into.writeInt32BE(Math.floor(value / 2 ** 32), at + 2);
+  into.writeUInt32BE(value - Math.floor(value / 2 ** 32) * 2 ** 32, at + 6);
 };
 
-const addMap = (hash: Hash, entries: readonly (readonly [string, string])[]): void => {
-  const sorted = [...entries].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
-  hash.update(Buffer.of(MAP)).update(int64(sorted.length));
-  for (const [key, value] of sorted) {
-    addString(hash, key);
-    addString(hash, value);
-  }
+const string = (text: string): Buffer => {
+  const bytes = Buffer.byteLength(text, 'utf8');
+  const said = Buffer.allocUnsafe(1 + 10 + bytes);
+  said[0] = STRING;
+  writeInt64(said, 1, bytes);
+  said.write(text, 11, 'utf8');
+  return said;
 };
+
+const map = (entries: readonly (readonly [string, string])[]): Buffer => {
+  const sorted = entries.length < 2 ? entries : [...entries].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  return Buffer.concat([Buffer.of(MAP), int64(sorted.length), ...sorted.flatMap(([key, value]) => [string(key), string(value)])]);
+};
+
+const COMMIT = string('commit:v1');
+const IDENTIFIABLE_BYTES = Buffer.of(IDENTIFIABLE, BYTES);

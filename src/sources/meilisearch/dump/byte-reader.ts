@@ -7,6 +7,8 @@ export interface ByteReader {
   /** The next `bytes`, chunk by chunk; fails with ArtifactInvalid when the stream ends before. */
   stream(bytes: number): AsyncGenerator<Buffer>;
   skip(bytes: number): Promise<void>;
+  /** Reads on to the end of the stream, so that whoever decodes it comes to its checksum. */
+  drain(): Promise<void>;
 }
 
 export const byteReader = (source: AsyncIterable<Uint8Array>): ByteReader => {
@@ -41,6 +43,10 @@ export const byteReader = (source: AsyncIterable<Uint8Array>): ByteReader => {
     stream,
     async skip(bytes) {
       for await (const _ of stream(bytes));
+    },
+    async drain() {
+      do held = Buffer.alloc(0);
+      while (await more());
     },
   };
 };

@@ -5,7 +5,7 @@ import { DOCUMENT_COLUMNS, documentRows, documentsClass } from './document-row.t
 import { idSet } from './id-set.ts';
 import { invalid } from './invalid.ts';
 import { type DocumentSlice, documentSlice, readDocument, skipSpace } from './json-slices.ts';
-import { readLines } from './lines.ts';
+import { readLineBatches } from './lines.ts';
 
 /** What Meilisearch takes as a document's id: a whole number, or a short text. */
 const ID = /^(-?\d+|"[A-Za-z0-9_-]{1,511}")$/;
@@ -29,7 +29,7 @@ export const checkDocuments = async (
   const slice = documentSlice();
   const ids = idSet();
   let [documents, bytes] = [0, 0];
-  for await (const line of readLines(body, what)) {
+  const take = (line: Buffer): void => {
     documents++;
     bytes += line.length + 1;
     checkJson(line, what, documents);
@@ -37,12 +37,14 @@ export const checkDocuments = async (
     readDocument(line, 0, slice);
     checkVectors(line, slice, what, documents);
     const key = rows.add(line, slice);
-    if (index.primaryKey === null) continue;
+    if (index.primaryKey === null) return;
     if (key === undefined) throw invalid(`line ${documents} of ${what} has no ${index.primaryKey}, the primary key`);
     const id = line.toString('latin1', key.start, key.end);
-    if (!ID.test(id)) throw invalid(`line ${documents} of ${what} has the id ${id.slice(0, 80)}`, 'An id is a whole number, or letters, digits, - and _.');
+    if (!ID.test(id))
+      throw invalid(`line ${documents} of ${what} has the id ${id.slice(0, 80)}`, 'An id is a whole number, or letters, digits, - and _.');
     ids.add(id.startsWith('"') ? id.slice(1, -1) : id);
-  }
+  };
+  for await (const lines of readLineBatches(body, what)) for (const line of lines) take(line);
   return { digest: digest.end(), documents, bytes, duplicates: ids.duplicates() };
 };
 
@@ -63,6 +65,7 @@ const checkVectors = (line: Buffer, { members, places }: DocumentSlice, what: st
   for (let at = 0; at < 4 * members; at += 4) {
     const [start = 0, end = 0, value = 0] = places.subarray(at, at + 3);
     if (end - start !== VECTORS.length || line.compare(VECTORS, 0, VECTORS.length, start, end) !== 0) continue;
-    if (line[value] !== 0x7b) throw invalid(`line ${number} of ${what} has _vectors that are no object`, 'Meilisearch would refuse the whole dump.');
+    if (line[value] !== 0x7b)
+      throw invalid(`line ${number} of ${what} has _vectors that are no object`, 'Meilisearch would refuse the whole dump.');
   }
 };

@@ -1,6 +1,6 @@
 import type { ClassDigest } from '../../../backup/types.ts';
 import { checkDocuments } from './check-documents.ts';
-import { DOCUMENTS, type DumpContents, parse, readContents } from './contents.ts';
+import { contentsReader, DOCUMENTS, type DumpContents, type DumpIndex, parse } from './contents.ts';
 import { readGzip } from './gzip-read.ts';
 import { invalid } from './invalid.ts';
 import { readLines } from './lines.ts';
@@ -20,7 +20,7 @@ export interface CheckedDump {
   readonly warnings: readonly string[];
 }
 
-/** Opens the file anew: its entries have no order, so it is read twice. */
+/** Opens the file anew: its entries have no order, so it may be read twice. */
 export type OpenFile = () => AsyncIterable<Uint8Array>;
 
 /**
@@ -29,45 +29,90 @@ export type OpenFile = () => AsyncIterable<Uint8Array>;
  */
 export const checkDump = (open: OpenFile): Promise<CheckedDump> => checkArchive(() => readGzip(open()));
 
-/** The same of the archive within, decoded. */
+/** The same of the archive within, decoded. Documents that come before the metadata of their index wait for a second reading. */
 export const checkArchive = async (open: () => AsyncIterable<Buffer>): Promise<CheckedDump> => {
-  const contents = await readContents(readTar(open()));
-  const folders = new Map(contents.indexes.map((index) => [index.folder, index]));
-  const state = {
-    digests: [] as ClassDigest[],
-    documents: new Map<string, number>(),
-    warnings: [...caseWarnings(contents)],
-    tasks: 0,
-    enqueued: [] as number[],
-    needed: new Set<number>(),
-    seen: new Set<string>(),
-    rawBytes: 0,
-  };
+  const reader = contentsReader();
+  const state = openState();
+  const early = new Set<string>();
   for await (const file of readTar(counted(open(), (bytes) => (state.rawBytes += bytes)))) {
     if (state.seen.has(file.path)) throw invalid(`${file.path} is in the dump twice`);
     state.seen.add(file.path);
+    if (await reader.take(file)) continue;
     const folder = DOCUMENTS.exec(file.path)?.[1];
-    const index = folder === undefined ? undefined : folders.get(folder);
-    if (index !== undefined) {
-      const checked = await checkDocuments(file.body, index);
-      state.digests.push(checked.digest);
-      state.documents.set(index.uid, checked.documents);
-      if (checked.duplicates === undefined) state.warnings.push(`${index.uid}: too many documents to look for ids that come twice`);
-      else if (checked.duplicates > 0) throw invalid(`${checked.duplicates} ids of ${index.uid} come twice`, 'Meilisearch keeps the last one of each.');
-      if (index.primaryKey === null && checked.documents > 0) state.warnings.push(`${index.uid} has documents and no primary key: Meilisearch will guess it`);
+    if (folder !== undefined && !folder.startsWith('.')) {
+      const index = reader.indexIn(folder);
+      if (index === undefined) early.add(file.path);
+      else await takeDocuments(state, file, index);
     } else if (file.path === 'tasks/queue.jsonl') await checkTasks(file, state);
-    else if (file.path === 'batches/queue.jsonl' || /^tasks\/update_files\/\d+\.jsonl$/.test(file.path)) await checkLines(file);
+    else if (/^(batches\/queue|tasks\/update_files\/\d+|indexes\/\..*)\.jsonl$/.test(file.path)) await checkLines(file);
   }
-  for (const path of ['keys.jsonl', 'tasks/queue.jsonl', ...contents.indexes.map(({ folder }) => `indexes/${folder}/documents.jsonl`)])
-    if (!state.seen.has(path)) throw invalid(`${path} is missing`, 'Meilisearch would say "No such file or directory".');
-  for (const uid of state.needed)
-    if (!state.seen.has(`tasks/update_files/${uid}.jsonl`)) throw invalid(`the documents of enqueued task ${uid} are missing (tasks/update_files/${uid}.jsonl)`);
-  if (contents.keys.length === 0) state.warnings.push('there are no API keys: only the master key will work after the import');
+  const contents = reader.end();
+  const folders = new Map(contents.indexes.map((index) => [index.folder, index]));
+  if (early.size > 0)
+    for await (const file of readTar(open())) {
+      const folder = DOCUMENTS.exec(file.path)?.[1] ?? '';
+      if (!early.has(file.path)) continue;
+      const index = folders.get(folder);
+      if (index === undefined) throw invalid(`indexes/${folder}/metadata.json is missing`);
+      await takeDocuments(state, file, index);
+    }
+  refuseMissing(contents, state);
   const { digests, documents, rawBytes, tasks, warnings } = state;
-  return { contents, digests, documents, rawBytes, tasks, enqueued: state.enqueued.length, warnings };
+  const noKeys = contents.keys.length === 0 ? ['there are no API keys: only the master key will work after the import'] : [];
+  return {
+    contents,
+    digests,
+    documents,
+    rawBytes,
+    tasks,
+    enqueued: state.enqueued.length,
+    warnings: [...caseWarnings(contents), ...warnings, ...noKeys],
+  };
 };
 
-const checkTasks = async (file: TarFile, state: { tasks: number; enqueued: number[]; needed: Set<number> }): Promise<void> => {
+interface State {
+  readonly digests: ClassDigest[];
+  readonly documents: Map<string, number>;
+  readonly warnings: string[];
+  tasks: number;
+  readonly enqueued: number[];
+  readonly needed: Set<number>;
+  readonly seen: Set<string>;
+  rawBytes: number;
+}
+
+const openState = (): State => ({
+  digests: [],
+  documents: new Map(),
+  warnings: [],
+  tasks: 0,
+  enqueued: [],
+  needed: new Set(),
+  seen: new Set(),
+  rawBytes: 0,
+});
+
+const takeDocuments = async (state: State, file: TarFile, index: Pick<DumpIndex, 'uid' | 'primaryKey'>): Promise<void> => {
+  const { uid, primaryKey } = index;
+  const checked = await checkDocuments(file.body, index);
+  state.digests.push(checked.digest);
+  state.documents.set(uid, checked.documents);
+  if (checked.duplicates === undefined) state.warnings.push(`${uid}: too many documents to look for ids that come twice`);
+  else if (checked.duplicates > 0)
+    throw invalid(`${checked.duplicates} ids of ${uid} come twice`, 'Meilisearch keeps the last one of each.');
+  if (primaryKey === null && checked.documents > 0)
+    state.warnings.push(`${uid} has documents and no primary key: Meilisearch will guess it`);
+};
+
+const refuseMissing = ({ indexes }: DumpContents, { seen, needed }: State): void => {
+  for (const path of ['keys.jsonl', 'tasks/queue.jsonl', ...indexes.map(({ folder }) => `indexes/${folder}/documents.jsonl`)])
+    if (!seen.has(path)) throw invalid(`${path} is missing`, 'Meilisearch would say "No such file or directory".');
+  for (const uid of needed)
+    if (!seen.has(`tasks/update_files/${uid}.jsonl`))
+      throw invalid(`the documents of enqueued task ${uid} are missing (tasks/update_files/${uid}.jsonl)`);
+};
+
+const checkTasks = async (file: TarFile, state: State): Promise<void> => {
   for await (const line of readLines(file.body, file.path)) {
     state.tasks++;
     const { uid, enqueued, needsFile } = checkTask(parse(`line ${state.tasks} of ${file.path}`, line), state.tasks);

@@ -14,7 +14,12 @@ const JsonValue: z.ZodType<Json> = z.json();
 const Secretless = z.record(z.string(), JsonValue);
 
 const MetadataSchema = z.object({ dumpVersion: z.string(), dbVersion: z.string(), dumpDate: z.string().optional() });
-const IndexMetadataSchema = z.object({ uid: z.string(), primaryKey: z.string().nullable().default(null), createdAt: z.string(), updatedAt: z.string() });
+const IndexMetadataSchema = z.object({
+  uid: z.string(),
+  primaryKey: z.string().nullable().default(null),
+  createdAt: z.string(),
+  updatedAt: z.string(),
+});
 
 /** One line of keys.jsonl. `expires_at` must be there, though it may be null. */
 export const KeyLineSchema = z.object({
@@ -30,7 +35,9 @@ export const KeyLineSchema = z.object({
 export type KeyLine = z.output<typeof KeyLineSchema>;
 
 const NetworkSchema = z.looseObject({ remotes: z.record(z.string(), Secretless).default({}) });
-const WebhooksSchema = z.object({ webhooks: z.record(z.string(), z.object({ url: z.string(), headers: z.record(z.string(), z.string()).default({}) })) });
+const WebhooksSchema = z.object({
+  webhooks: z.record(z.string(), z.object({ url: z.string(), headers: z.record(z.string(), z.string()).default({}) })),
+});
 
 /** Index uids that a route can reach. Meilisearch imports others and can then not reach them. */
 const INDEX_UID = /^[A-Za-z0-9_-]{1,511}$/;
@@ -63,16 +70,45 @@ const INDEX_METADATA = /^indexes\/([^/]+)\/metadata\.json$/;
 const INDEX_SETTINGS = /^indexes\/([^/]+)\/settings\.json$/;
 const CHAT = /^chat-completions-settings\/([^/]+)\.json$/;
 
+/** Takes what is small in a v6 dump, file by file. */
+export interface ContentsReader {
+  /** False when the file is not small: it was not read. */
+  take(file: TarFile): Promise<boolean>;
+  /** An index whose metadata came already. */
+  indexIn(folder: string): Pick<DumpIndex, 'uid' | 'primaryKey'> | undefined;
+  /** Fails with ArtifactInvalid, which names what is missing or wrong. */
+  end(): DumpContents;
+}
+
 /** Reads what is small in a v6 dump, or in a piece of one; skips the rest. Fails with ArtifactInvalid, which names the file. */
 export const readContents = async (files: AsyncIterable<TarFile>): Promise<DumpContents> => {
+  const reader = contentsReader();
+  for await (const file of files) await reader.take(file);
+  return reader.end();
+};
+
+export const contentsReader = (): ContentsReader => {
   const small = new Map<string, unknown>();
   let keys: KeyLine[] = [];
-  for await (const file of files) {
-    if (file.path === 'keys.jsonl') keys = await readKeys(file);
-    else if (isSmall(file.path)) small.set(file.path, parse(file.path, await readWhole(file.body, file.path, SMALL_FILE_MAX)));
-  }
+  return {
+    async take(file) {
+      if (file.path === 'keys.jsonl') keys = await readKeys(file);
+      else if (isSmall(file.path)) small.set(file.path, parse(file.path, await readWhole(file.body, file.path, SMALL_FILE_MAX)));
+      else return false;
+      return true;
+    },
+    indexIn: (folder) => {
+      const path = `indexes/${folder}/metadata.json`;
+      return small.has(path) ? checked(IndexMetadataSchema, small, path) : undefined;
+    },
+    end: () => contentsIn(small, keys),
+  };
+};
+
+const contentsIn = (small: ReadonlyMap<string, unknown>, keys: readonly KeyLine[]): DumpContents => {
   const metadata = checked(MetadataSchema, small, 'metadata.json');
-  if (metadata.dumpVersion !== 'V6') throw invalid(`the dump is of version ${metadata.dumpVersion}, not V6`, 'Run "lifeboat upgrade" first.');
+  if (metadata.dumpVersion !== 'V6')
+    throw invalid(`the dump is of version ${metadata.dumpVersion}, not V6`, 'Run "lifeboat upgrade" first.');
   return {
     dbVersion: metadata.dbVersion,
     dumpDate: metadata.dumpDate ?? '',

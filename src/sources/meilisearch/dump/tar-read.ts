@@ -30,7 +30,11 @@ export async function* readTar(source: AsyncIterable<Uint8Array>): AsyncGenerato
     if (entries > ENTRIES_MAX) throw invalid(`the archive has more than ${ENTRIES_MAX} entries`);
     const block = await reader.take(TAR_BLOCK);
     // Meilisearch takes an archive without its end, so this does, too; gzip's trailer says whether bytes are missing.
-    if (block === undefined || isZero(block)) return;
+    if (block === undefined) return;
+    if (isZero(block)) {
+      await reader.drain();
+      return;
+    }
     const entry = parseHeader(block);
     const size = extended.size ?? entry.size;
     switch (entry.type) {
@@ -109,7 +113,8 @@ const sizeOf = (block: Buffer): number => {
   const first = field[0] ?? 0;
   if ((first & 0x80) !== 0) {
     const size = field.readBigUInt64BE(4);
-    if (first !== 0x80 || size > BigInt(Number.MAX_SAFE_INTEGER) || field.readUIntBE(1, 3) !== 0) throw invalid('a file has an impossible size');
+    if (first !== 0x80 || size > BigInt(Number.MAX_SAFE_INTEGER) || field.readUIntBE(1, 3) !== 0)
+      throw invalid('a file has an impossible size');
     return Number(size);
   }
   const digits = text(field, 0, 12).trim();
@@ -153,7 +158,8 @@ const safePath = (path: string): string => {
   if (Buffer.byteLength(path) > PATH_MAX) throw invalid('the archive has a path that is too long');
   if (path.startsWith('/') || path.includes('\\') || path.includes('\0')) throw invalid(`the archive has the path ${shown(path)}`);
   const parts = path.split('/').filter((part) => part !== '' && part !== '.');
-  if (parts.includes('..')) throw invalid(`${shown(path)} leads out of the archive`, 'Somebody made this dump to write where it must not. Do not use it.');
+  if (parts.includes('..'))
+    throw invalid(`${shown(path)} leads out of the archive`, 'Somebody made this dump to write where it must not. Do not use it.');
   if (parts.length > DEPTH_MAX) throw invalid('the archive has folders that are too deep');
   return parts.join('/');
 };

@@ -33,11 +33,7 @@ export const wholeFile = (path: string, content: Uint8Array, mtime: number): Uin
 const longName = (name: Buffer): Uint8Array[] => {
   if (name.length <= NAME_MAX) return [];
   const content = Buffer.concat([name, Buffer.alloc(1)]);
-  return [
-    header(Buffer.from(LONG_NAME), { size: content.length, mtime: 0, type: 'L', mode: FILE_MODE }),
-    content,
-    padding(content.length),
-  ];
+  return [header(Buffer.from(LONG_NAME), { size: content.length, mtime: 0, type: 'L', mode: FILE_MODE }), content, padding(content.length)];
 };
 
 interface Fields {

@@ -13,9 +13,15 @@ const TaskLineSchema = z.object({
 
 const ImportSchema = z.object({ documentImport: z.object({ documents_count: z.number() }) });
 
-export const checkTask = (value: unknown, number: number): { readonly uid: number; readonly enqueued: boolean; readonly needsFile: boolean } => {
+export const checkTask = (
+  value: unknown,
+  number: number,
+): { readonly uid: number; readonly enqueued: boolean; readonly needsFile: boolean } => {
   const task = TaskLineSchema.safeParse(value);
-  if (!task.success) throw invalid(`line ${number} of tasks/queue.jsonl: ${task.error.issues[0]?.path.join('.') ?? ''} ${task.error.issues[0]?.message ?? ''}`);
+  if (!task.success)
+    throw invalid(
+      `line ${number} of tasks/queue.jsonl: ${task.error.issues[0]?.path.join('.') ?? ''} ${task.error.issues[0]?.message ?? ''}`,
+    );
   const enqueued = task.data.status === 'enqueued' || task.data.status === 'processing';
   const imported = ImportSchema.safeParse(task.data.type);
   const needsFile = enqueued && imported.success && imported.data.documentImport.documents_count > 0;

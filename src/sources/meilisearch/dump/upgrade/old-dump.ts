@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Json } from '../../../../backup/types.ts';
-import { KeyLineSchema, type KeyLine, parse } from '../contents.ts';
+import { type KeyLine, KeyLineSchema, parse } from '../contents.ts';
 import { invalid } from '../invalid.ts';
 import { documentSlice, readDocument, skipSpace } from '../json-slices.ts';
 import { readLines, readWhole } from '../lines.ts';
@@ -18,7 +18,8 @@ export type OldVersion = 1 | 2 | 3 | 4 | 5;
 /** Version of a dump by its metadata; fails with ArtifactInvalid on one that nobody knows. */
 export const versionOf = (metadata: Loose): OldVersion | 6 => {
   const found = /^V([1-6])$/.exec(String(metadata['dumpVersion']));
-  if (found === null) throw invalid(`metadata.json names the version ${JSON.stringify(metadata['dumpVersion'] ?? null)}`, 'Known are V1 to V6.');
+  if (found === null)
+    throw invalid(`metadata.json names the version ${JSON.stringify(metadata['dumpVersion'] ?? null)}`, 'Known are V1 to V6.');
   return z.union([z.literal(1), z.literal(2), z.literal(3), z.literal(4), z.literal(5), z.literal(6)]).parse(Number(found[1]));
 };
 

@@ -35,7 +35,12 @@ export const planUpgrade = (dump: OldDump, dumpDate: string, notes: Set<string>)
   }
 };
 
-const IndexOfV1 = z.object({ uid: z.string(), createdAt: z.string(), updatedAt: z.string(), primaryKey: z.string().nullable().default(null) });
+const IndexOfV1 = z.object({
+  uid: z.string(),
+  createdAt: z.string(),
+  updatedAt: z.string(),
+  primaryKey: z.string().nullable().default(null),
+});
 
 const planV1 = ({ metadata, meta, updates }: OldDump, notes: Set<string>): UpgradePlan => {
   const listed = z.array(IndexOfV1).parse(metadata['indexes']);
@@ -45,7 +50,10 @@ const planV1 = ({ metadata, meta, updates }: OldDump, notes: Set<string>): Upgra
       const task = taskOfV1(update, tasks.length, uid, notes);
       if (task !== undefined) tasks.push(task);
     }
-  return { indexes: listed.map((index) => ({ ...index, folder: index.uid, settings: settingsOfV1(metaOf(meta, index.uid), notes) })), tasks };
+  return {
+    indexes: listed.map((index) => ({ ...index, folder: index.uid, settings: settingsOfV1(metaOf(meta, index.uid), notes) })),
+    tasks,
+  };
 };
 
 const metaOf = (meta: ReadonlyMap<string, Loose>, folder: string): Loose => {
@@ -79,7 +87,14 @@ const planV2 = ({ meta, uuids, updates, waiting }: OldDump, dumpDate: string, no
     indexes: listed.map(({ uuid, uid }) => {
       const { settings, primaryKey } = indexMeta(metaOf(meta, uuid));
       const ended = (times.get(uuid) ?? []).sort();
-      return { uid, folder: uuid, primaryKey, settings: settingsOfV2(settings, notes), createdAt: ended[0] ?? dumpDate, updatedAt: ended.at(-1) ?? dumpDate };
+      return {
+        uid,
+        folder: uuid,
+        primaryKey,
+        settings: settingsOfV2(settings, notes),
+        createdAt: ended[0] ?? dumpDate,
+        updatedAt: ended.at(-1) ?? dumpDate,
+      };
     }),
   };
 };

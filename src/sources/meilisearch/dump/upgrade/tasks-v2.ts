@@ -1,7 +1,18 @@
 import { z } from 'zod';
 import type { Json } from '../../../../backup/types.ts';
 import { isLoose, settingsOfV2 } from './settings.ts';
-import { documentClear, documentDeletion, documentImport, JsonValue, type Loose, LooseSchema, settingsUpdate, snakeCase, type Task, taskError } from './task.ts';
+import {
+  documentClear,
+  documentDeletion,
+  documentImport,
+  JsonValue,
+  type Loose,
+  LooseSchema,
+  settingsUpdate,
+  snakeCase,
+  type Task,
+  taskError,
+} from './task.ts';
 
 /** An update of versions 2 and 3, which differ in how they say what was to be done, and what failed. */
 const UpdateSchema = z.object({

@@ -95,24 +95,40 @@ const bodyOf = (kind: string, body: Loose, result: Json, documentsIn: Surroundin
       const file = typeof body['content_uuid'] === 'string' ? body['content_uuid'] : undefined;
       const inFile = file === undefined ? undefined : documentsIn(file);
       const documents = inFile ?? (typeof body['documents_count'] === 'number' ? body['documents_count'] : 0);
-      const how = { primaryKey, method: String(body['merge_strategy'] ?? 'ReplaceDocuments'), documents, create: body['allow_index_creation'] !== false };
+      const how = {
+        primaryKey,
+        method: String(body['merge_strategy'] ?? 'ReplaceDocuments'),
+        documents,
+        create: body['allow_index_creation'] !== false,
+      };
       const converted = documentImport(how, number('DocumentAddition', 'indexed_documents'));
       return inFile === undefined || file === undefined ? converted : { ...converted, file };
     }
     case 'DocumentDeletion': {
       const ids = isLoose(body['deletion']) ? body['deletion']['Ids'] : body['Ids'];
-      return Array.isArray(ids) ? documentDeletion(ids.map(String), number('DocumentDeletion', 'deleted_documents')) : documentClear(number('ClearAll', 'deleted_documents'));
+      return Array.isArray(ids)
+        ? documentDeletion(ids.map(String), number('DocumentDeletion', 'deleted_documents'))
+        : documentClear(number('ClearAll', 'deleted_documents'));
     }
     case 'SettingsUpdate':
       return settingsUpdate(body['settings'] ?? {}, body['is_deletion'] === true);
     case 'IndexDeletion':
       return { type: 'indexDeletion', details: { ClearAll: { deleted_documents: number('ClearAll', 'deleted_documents') } } };
     case 'IndexCreation':
-      return { type: { indexCreation: { primary_key: primaryKey } }, details: { IndexInfo: { primary_key: primaryKey, new_index_uid: null, old_index_uid: null } } };
+      return {
+        type: { indexCreation: { primary_key: primaryKey } },
+        details: { IndexInfo: { primary_key: primaryKey, new_index_uid: null, old_index_uid: null } },
+      };
     case 'IndexUpdate':
-      return { type: { indexUpdate: { primary_key: primaryKey, uid: null } }, details: { IndexInfo: { primary_key: primaryKey, new_index_uid: null, old_index_uid: null } } };
+      return {
+        type: { indexUpdate: { primary_key: primaryKey, uid: null } },
+        details: { IndexInfo: { primary_key: primaryKey, new_index_uid: null, old_index_uid: null } },
+      };
     case 'Dump':
-      return { type: { dumpCreation: { keys: [], instance_uid: null } }, details: { Dump: { dump_uid: typeof body['uid'] === 'string' ? body['uid'] : null } } };
+      return {
+        type: { dumpCreation: { keys: [], instance_uid: null } },
+        details: { Dump: { dump_uid: typeof body['uid'] === 'string' ? body['uid'] : null } },
+      };
     default:
       return undefined;
   }

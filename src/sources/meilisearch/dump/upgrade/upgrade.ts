@@ -39,7 +39,9 @@ export interface World {
 export const upgradeDump = async (open: OpenFile, world: World): Promise<Upgrade> => {
   const dump = await readOldDump(readTar(readGzip(open())));
   if (dump.version === 6)
-    throw new LifeboatError('Usage', 'the dump is of version 6 already', { hint: 'Meilisearch 0.30 and later import it as it is. A dump is never turned into an older version.' });
+    throw new LifeboatError('Usage', 'the dump is of version 6 already', {
+      hint: 'Meilisearch 0.30 and later import it as it is. A dump is never turned into an older version.',
+    });
   const notes = new Set<string>();
   const dumpDate = dateOf(dump, world.now, notes);
   const plan = planUpgrade(dump, dumpDate, notes);
@@ -49,7 +51,11 @@ export const upgradeDump = async (open: OpenFile, world: World): Promise<Upgrade
   const dbVersion = String(dump.metadata['dbVersion'] ?? '');
   const small = [
     json('metadata.json', { dumpVersion: 'V6', dbVersion, dumpDate }, mtime),
-    lines('keys.jsonl', keys.map((key): Json => ({ ...key })), mtime),
+    lines(
+      'keys.jsonl',
+      keys.map((key): Json => ({ ...key })),
+      mtime,
+    ),
     lines('tasks/queue.jsonl', plan.tasks.map(taskLine), mtime),
     ...instanceUid(dump, mtime, notes),
     folderHeader('indexes', mtime),
