@@ -11,7 +11,10 @@ const ANSWER_MS = 60_000;
 const EMPTY_SHA256 = createHash('sha256').digest('hex');
 const ORDINARY_REGION = /^(af|ap|ca|eu|il|me|mx|sa|us)-[a-z]+-\d$/;
 
-const agents = { 'http:': new http.Agent({ keepAlive: true, maxSockets: SOCKETS }), 'https:': new https.Agent({ keepAlive: true, maxSockets: SOCKETS }) };
+const agents = {
+  'http:': new http.Agent({ keepAlive: true, maxSockets: SOCKETS }),
+  'https:': new https.Agent({ keepAlive: true, maxSockets: SOCKETS }),
+};
 
 /** Signing keys by day; a Place lives as long as its process. */
 const keys = new WeakMap<Place, { readonly scope: string; readonly secret: string; readonly key: Buffer }>();
@@ -48,7 +51,8 @@ const urlOf = async ({ client: { config }, bucket }: Place, fullKey: string): Pr
 };
 
 /** As Signature Version 4 wants it: all but the unreserved characters. */
-const encode = (text: string): string => encodeURIComponent(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
+const encode = (text: string): string =>
+  encodeURIComponent(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 
 const signed = async (place: Place, url: URL, source: string): Promise<Record<string, string>> => {
   const { accessKeyId, secretAccessKey, sessionToken } = await place.client.config.credentials();
@@ -68,7 +72,9 @@ const signed = async (place: Place, url: URL, source: string): Promise<Record<st
   const lines = Object.entries(headers).map(([name, value]) => `${name}:${value}\n`);
   const canonical = `PUT\n${url.pathname}\n\n${lines.join('')}\n${names}\n${EMPTY_SHA256}`;
   const text = `AWS4-HMAC-SHA256\n${time}\n${scope}\n${createHash('sha256').update(canonical).digest('hex')}`;
-  const signature = createHmac('sha256', keyFor(place, secretAccessKey, scope)).update(text).digest('hex');
+  const signature = createHmac('sha256', keyFor(place, secretAccessKey, scope))
+    .update(text)
+    .digest('hex');
   return {
     ...headers,
     'content-length': '0',
@@ -84,7 +90,11 @@ const keyFor = (place: Place, secret: string, scope: string): Buffer => {
   return key;
 };
 
-const sendOnce = (url: URL, headers: Record<string, string>, signal: AbortSignal | undefined): Promise<{ readonly status: number; readonly body: string }> =>
+const sendOnce = (
+  url: URL,
+  headers: Record<string, string>,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly status: number; readonly body: string }> =>
   new Promise((resolve, reject) => {
     const secure = url.protocol === 'https:';
     const options = {

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { LifeboatError } from '../../src/errors.ts';
 import type { Ended, MachineName } from '../../src/local/machines.ts';
 import { artifactOf, leaseHolder, listed, mustVerify, objectsOf, soundManifests } from '../support/checks.ts';
@@ -9,6 +9,9 @@ import { type Fate, type Moment, openSystem, outputOf, SOURCE, type System } fro
  * One thing goes wrong, once, at each kind of moment of each function: before and after every kind of write, at every read, in the
  * middle of reading the source and of loading the target.
  */
+
+// Other work on the machine may slow this down.
+vi.setConfig({ testTimeout: 180_000 });
 
 const small = (): Content => new Map([...exampleContent()].map(([name, rows]) => [name, new Map([...rows].slice(0, 6))]));
 const TRUTH = textOf(small());

@@ -23,13 +23,16 @@ class Sha256 {
   }
   async digest(): Promise<Uint8Array> {
     const data = Buffer.concat(this.#chunks);
-    return this.#secret === undefined ? createHash('sha256').update(data).digest() : createHmac('sha256', this.#secret).update(data).digest();
+    return this.#secret === undefined
+      ? createHash('sha256').update(data).digest()
+      : createHmac('sha256', this.#secret).update(data).digest();
   }
   reset(): void {
     this.#chunks.length = 0;
   }
 }
-const bytesOf = (data: unknown): Buffer => (typeof data === 'string' ? Buffer.from(data) : data instanceof Uint8Array ? Buffer.from(data) : Buffer.alloc(0));
+const bytesOf = (data: unknown): Buffer =>
+  typeof data === 'string' ? Buffer.from(data) : data instanceof Uint8Array ? Buffer.from(data) : Buffer.alloc(0);
 const amzDate = (text: string): Date => new Date(text.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z'));
 
 const never = new AbortController().signal;

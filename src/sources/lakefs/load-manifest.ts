@@ -41,6 +41,7 @@ export const loadManifest = async (
     defaultBranch: repository?.defaultBranch ?? found?.default_branch ?? 'main',
     storageId: address.storageId ?? repository?.storageId ?? '',
     readOnly: false,
+    overwrite: options.overwrite,
     ids,
   };
   await restoreManifest(client, metadata, wanted, services, options.signal);

@@ -4,6 +4,7 @@ import { isLifeboatError, LifeboatError } from '../../errors.ts';
 import type { Budget, Cursor, Services, Stage } from '../contract.ts';
 import type { LakefsAddress } from './address.ts';
 import { type Metadata, openMetadata } from './namespace.ts';
+import { isBare } from './prepare.ts';
 import { proveClosed } from './refs.ts';
 import { branches, createBare, deleteRepository, findRepository, type Ids, startRestore, tags, taskState } from './rest/api.ts';
 import type { Client } from './rest/client.ts';
@@ -24,6 +25,7 @@ export interface Wanted {
   readonly defaultBranch: string;
   readonly storageId: string;
   readonly readOnly: boolean;
+  readonly overwrite: boolean;
   readonly ids: Ids;
 }
 
@@ -35,7 +37,7 @@ export const refsStage = (address: LakefsAddress, services: Services): Stage => 
     yield { task: {} };
   },
   async run(_task, context, resume) {
-    const { details, restore } = restoreInput(context);
+    const { details, restore, overwrite } = restoreInput(context);
     const client = await connect(address, services, context.budget.signal);
     const objects = await openTargetNamespace(address, services, details);
     await requireMarker(objects, restore);
@@ -44,6 +46,7 @@ export const refsStage = (address: LakefsAddress, services: Services): Stage => 
       name: address.repository,
       namespace: namespaceOf(address, details),
       storageId: address.storageId ?? details.repository.storageId,
+      overwrite,
       ids: details.ids,
     };
     const metadata = openMetadata(objects, address.metadataPrefix);
@@ -65,7 +68,13 @@ const begin = async (client: Client, metadata: Metadata, wanted: Wanted, service
   await proveClosed(metadata, wanted.ids, wanted.defaultBranch);
   // An earlier invocation that died made it; lakeFS's own advice is to begin with a new one.
   const before = await findRepository(client, wanted.name);
-  if (before !== undefined) await deleteRepository(client, wanted.name);
+  if (before !== undefined) {
+    if (before.storage_namespace !== wanted.namespace && !wanted.overwrite && !(await isBare(client, wanted.name)))
+      throw new LifeboatError('TargetNotEmpty', `repository ${wanted.name} was made by somebody else meanwhile`, {
+        hint: 'Restore under another name.',
+      });
+    await deleteRepository(client, wanted.name);
+  }
   await create(client, wanted, before !== undefined);
   return halfway(client, wanted, async () => ({
     task: await startRestore(client, wanted.name, wanted.ids),

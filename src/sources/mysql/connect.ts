@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import mysql from 'mysql2';
+import type mysql from 'mysql2';
 import type { z } from 'zod';
 import { LifeboatError } from '../../errors.ts';
 import type { Services } from '../contract.ts';
@@ -116,7 +116,9 @@ const login = async (
 ): Promise<mysql.Connection> => {
   const database = options.database === undefined ? address.database : (options.database ?? undefined);
   const ssl = tls ? await tlsOptions(address) : undefined;
-  const client = mysql.createConnection({
+  // Loaded when it is first needed: it is a megabyte, and most functions never need it.
+  const { default: driver } = await import('mysql2');
+  const client = driver.createConnection({
     ...(isSocket(address) ? { socketPath: address.host } : { host: address.host, port: address.port }),
     user: address.user,
     ...(password === undefined ? {} : { password }),

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { CheckSchema } from '../../backup/schemas.ts';
 import type { Part, Stage, StageContext } from '../contract.ts';
-import { referenceOf } from './reference.ts';
 import type { Means } from './means.ts';
+import { referenceOf } from './reference.ts';
 import { isUnmeasured, openRestored, restoreInput } from './restored.ts';
 
 const FactsSchema = z.object({ checks: z.array(CheckSchema) });

@@ -1,15 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Manifest } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
-import type { Loaded, LoadOptions, Services, Stage, StageContext, StageInput, Target, TargetFacts } from '../contract.ts';
+import type { Loaded, LoadOptions, Services, Stage, Target, TargetFacts } from '../contract.ts';
 import type { RdsAddress } from './address.ts';
 import { auditStage } from './audit.ts';
 import { clientsOf } from './clients.ts';
 import { type Engine, engineNamed } from './engine.ts';
+import type { Means } from './means.ts';
 import { isThrowAway } from './names.ts';
 import { decodeReference, type Reference, referenceOf, snapshotIn } from './reference.ts';
+import { isUnmeasured, openRestored, restoreInput } from './restored.ts';
 import { type Instance, isLater, type Later } from './shapes.ts';
-import { awaitInstance, loginTo, removeInstance } from './temporary.ts';
+import { awaitInstance, removeInstance } from './temporary.ts';
 import { waiting } from './waiting.ts';
 
 /** A new instance of the name in the address, made of the backup's snapshot; in a drill a throw-away one. */

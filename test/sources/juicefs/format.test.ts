@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { escape, unescape } from '../../../src/sources/juicefs/format/escape.ts';
+import { escapeName, unescapeName } from '../../../src/sources/juicefs/format/escape.ts';
 import { marshal, parseJson } from '../../../src/sources/juicefs/format/json.ts';
 import { type Handler, openParser } from '../../../src/sources/juicefs/format/parse.ts';
 import { textBuffer } from '../../../src/sources/juicefs/format/text-buffer.ts';
@@ -22,7 +22,7 @@ describe('the escape of names', () => {
     ['\u007f', '\u007f'],
     ['\ufffd', '%EF%BF%BD'],
   ])('of %j is %j', (name, escaped) => {
-    expect(Buffer.from(escape(utf8(name))).toString('utf8')).toBe(escaped);
+    expect(Buffer.from(escapeName(utf8(name))).toString('utf8')).toBe(escaped);
   });
 
   it.each([
@@ -33,28 +33,28 @@ describe('the escape of names', () => {
     [[0xf4, 0x90, 0x80, 0x80], '%F4%90%80%80'],
     [[0xe0, 0x9f, 0xbf], '%E0%9F%BF'],
   ])('of bytes that are no UTF-8 keeps each of them: %j', (bytes, escaped) => {
-    expect(shown(escape(Uint8Array.from(bytes)))).toBe(escaped);
+    expect(shown(escapeName(Uint8Array.from(bytes)))).toBe(escaped);
   });
 
   it('is undone to the byte, whatever the name', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (name) => {
-        expect([...unescape(escape(name))]).toEqual([...name]);
+        expect([...unescapeName(escapeName(name))]).toEqual([...name]);
       }),
     );
   });
 
-  it('has nothing in it that JSON would have to escape', () => {
+  it('has nothing in it that JSON would have to escapeName', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (name) => {
-        const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(escape(name));
+        const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(escapeName(name));
         expect(JSON.parse(`"${text}"`)).toBe(text);
       }),
     );
   });
 
   it('leaves lower-case digits and cut escapes alone', () => {
-    expect(shown(unescape(utf8('%ff%F%2')))).toBe('%ff%F%2');
+    expect(shown(unescapeName(utf8('%ff%F%2')))).toBe('%ff%F%2');
   });
 });
 

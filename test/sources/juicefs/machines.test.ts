@@ -18,7 +18,7 @@ const engineOf = async (source: JuicefsAddress, target: JuicefsAddress): Promise
     { store: `file://${store}`, sources: { files: { kind: 'juicefs', ...source } }, targets: { standby: { kind: 'juicefs', ...target } } },
     { name: 'test', root: temporary },
   );
-  return { engine: await makeEngine({ environment, secrets: openSecrets({}) }), store };
+  return { engine: await makeEngine({ environment, secrets: openSecrets({ env: {} }) }), store };
 };
 
 const run = { report: () => {}, signal: new AbortController().signal };

@@ -107,6 +107,22 @@ describe('a restore is refused', () => {
     await expect(harness.restore(stopped, manifest)).rejects.toThrow(failed('TargetUnusable', /did not end/));
   });
 
+  it('when somebody made a repository of that name while it copied', async () => {
+    const target = clone();
+    const load = target.stages.find(({ name }) => name === 'load');
+    if (load === undefined) throw new Error('a restore loads');
+    const late: typeof load = {
+      ...load,
+      async *plan(context) {
+        harness.server.make('clone', 'local://somebody/else');
+        yield* load.plan(context);
+      },
+    };
+    const stages = target.stages.map((stage) => (stage === load ? late : stage));
+    await expect(harness.restore({ ...target, stages }, manifest)).rejects.toThrow(failed('TargetNotEmpty', /somebody else/));
+    expect(restored()).toMatchObject({ namespace: 'local://somebody/else' });
+  });
+
   it('where the backup is not one of lakeFS', async () => {
     await expect(harness.restore(clone(), { ...manifest, details: {} })).rejects.toThrow(failed('ManifestInvalid'));
   });

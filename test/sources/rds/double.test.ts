@@ -10,11 +10,14 @@ import {
   RestoreDBInstanceFromDBSnapshotCommand,
 } from '@aws-sdk/client-rds';
 import { Client } from 'pg';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { query } from '../../support/postgres.ts';
 import { defaultKey } from '../../support/rds-double/state.ts';
 import { ACCOUNT, type RdsDouble, REGION, startRdsDouble } from '../../support/rds-double.ts';
 import { waitFor } from './waiting.ts';
+
+// Real clusters are copied and started.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let double: RdsDouble;
 let url: string;

@@ -12,6 +12,9 @@ const here = { region: REGION, account: ACCOUNT };
 const KEY = `arn:aws:kms:${REGION}:${ACCOUNT}:key/ours`;
 const KEY_ABROAD = `arn:aws:kms:eu-west-1:${ACCOUNT}:key/ours`;
 
+// Real clusters are copied and started.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
 let double: RdsDouble;
 let count = 0;
 const nextBackup = () => backupId(`20261121T0130${String(count++).padStart(2, '0')}Z-4f2a`);

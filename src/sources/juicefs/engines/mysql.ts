@@ -1,4 +1,4 @@
-import mysql from 'mysql2/promise';
+import type mysql from 'mysql2/promise';
 import { LifeboatError } from '../../../errors.ts';
 import { type Dialect, hex, type SqlRow, type SqlSession } from './sql.ts';
 import type { TableColumns } from './sql-reader.ts';
@@ -115,7 +115,8 @@ export const openMysql = async (place: MysqlPlace): Promise<SqlSession> => {
 
 const connect = async (place: MysqlPlace): Promise<mysql.Connection> => {
   try {
-    const connection = await mysql.createConnection({
+    const { default: driver } = await import('mysql2/promise');
+    const connection = await driver.createConnection({
       host: place.host,
       port: place.port,
       user: place.user,

@@ -1,4 +1,3 @@
-import { Redis } from 'ioredis';
 import { LifeboatError } from '../../../errors.ts';
 
 const CONNECT_TIMEOUT_MS = 15_000;
@@ -29,7 +28,8 @@ export interface RedisSession {
 /** Fails with ConnectionRefused or LoginFailed. */
 export const openRedis = async (place: RedisPlace): Promise<RedisSession> => {
   const at = `${place.host}:${place.port}/${place.database}`;
-  const client = new Redis({
+  const { Redis: Client } = await import('ioredis');
+  const client = new Client({
     host: place.host,
     port: place.port,
     // A cluster has one database; its number is part of the prefix.

@@ -13,7 +13,7 @@ const PLAIN = new Uint8Array(256);
 for (let byte = 0x21; byte < 0x80; byte++) PLAIN[byte] = byte === PERCENT || byte === QUOTE || byte === BACKSLASH ? 0 : 1;
 
 /** The bytes themselves when there is nothing to escape. */
-export const escape = (bytes: Uint8Array): Uint8Array => {
+export const escapeName = (bytes: Uint8Array): Uint8Array => {
   let at = 0;
   while (at < bytes.length && PLAIN[bytes[at] as number] === 1) at++;
   if (at === bytes.length) return bytes;
@@ -69,7 +69,7 @@ const nibble = (byte: number | undefined): number => {
 };
 
 /** `%` and two upper-case hex digits are a byte; anything else stands for itself, as in dumps of old that escaped less. */
-export const unescape = (bytes: Uint8Array): Uint8Array => {
+export const unescapeName = (bytes: Uint8Array): Uint8Array => {
   const first = bytes.indexOf(PERCENT);
   if (first < 0) return bytes;
   const out = Buffer.allocUnsafe(bytes.length);

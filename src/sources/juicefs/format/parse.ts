@@ -1,6 +1,6 @@
 import { LifeboatError } from '../../../errors.ts';
 import { type Acl, type Attr, type Chunk, type Entry, isDirectory, ROOT_INODE, type Tree, type Xattr } from '../model.ts';
-import { unescape } from './escape.ts';
+import { unescapeName } from './escape.ts';
 import { parseJson, type Value } from './json.ts';
 import { NAME_MAX_BYTES, readAcl, readAttr, readChunks, readXattrs, TARGET_MAX_BYTES } from './read-fields.ts';
 import { CLOSE, hasBackslash, isQuote, isSpace, OPEN, skipBetween, stringEnd, valueEnd } from './scan.ts';
@@ -228,9 +228,9 @@ const stringBytes = (bytes: Buffer): Buffer => {
 
 /** What stands between the quotes, as the bytes that it means. */
 const nameOf = (raw: Buffer): Uint8Array => {
-  if (!hasBackslash(raw)) return unescape(raw);
+  if (!hasBackslash(raw)) return unescapeName(raw);
   const text = json(Buffer.concat([Buffer.from('"'), raw, Buffer.from('"')]), 'a name');
-  return unescape(Buffer.from(String(text), 'utf8'));
+  return unescapeName(Buffer.from(String(text), 'utf8'));
 };
 
 const json = (bytes: Buffer, what: string): Value => {

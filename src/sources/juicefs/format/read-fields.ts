@@ -1,7 +1,7 @@
 import { LifeboatError } from '../../../errors.ts';
 import type { Acl, AclEntry, Attr, Chunk, Xattr } from '../model.ts';
 import { SLICE_BYTES, TYPE_NAMES } from '../model.ts';
-import { unescape } from './escape.ts';
+import { unescapeName } from './escape.ts';
 import { bigOf, listOf, objectOf, smallOf, textOf, type Value } from './json.ts';
 
 const U8 = 255;
@@ -70,7 +70,7 @@ export const readXattrs = (value: Value): readonly Xattr[] =>
     const xattr = objectOf(item, 'an xattr');
     return {
       name: Buffer.from(textOf(xattr['name'], 'name of an xattr'), 'utf8'),
-      value: unescape(Buffer.from(textOf(xattr['value'] ?? '', 'value of an xattr'), 'utf8')),
+      value: unescapeName(Buffer.from(textOf(xattr['value'] ?? '', 'value of an xattr'), 'utf8')),
     };
   });
 

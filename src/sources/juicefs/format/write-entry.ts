@@ -1,6 +1,6 @@
 import type { Acl, Attr, Chunk, Entry, Xattr } from '../model.ts';
 import { isDirectory, SLICE_BYTES, TYPE, TYPE_NAMES } from '../model.ts';
-import { escape } from './escape.ts';
+import { escapeName } from './escape.ts';
 import { quote } from './json.ts';
 import type { TextBuffer } from './text-buffer.ts';
 
@@ -18,7 +18,7 @@ export const writeEntry = (out: TextBuffer, entry: Entry, depth: number, first: 
   const spaces = entryIndent(depth);
   const indent = indentOf(spaces);
   out.ascii(first ? `\n${indent}"` : `,\n${indent}"`);
-  out.bytes(escape(entry.name));
+  out.bytes(escapeName(entry.name));
   out.ascii('": {\n');
   writeFields(out, entry, indentOf(spaces + 2));
   out.ascii(isDirectory(entry.attr) ? `,\n${indentOf(spaces + 2)}"entries": {` : `\n${indent}}`);
@@ -45,7 +45,7 @@ const writeFields = (out: TextBuffer, entry: Entry, indent: string): void => {
   out.ascii(`${indent}"attr": ${attrText(entry.attr)}`);
   if (entry.symlink !== undefined && entry.symlink.length > 0 && !isDirectory(entry.attr)) {
     out.ascii(`,\n${indent}"symlink": "`);
-    out.bytes(escape(entry.symlink));
+    out.bytes(escapeName(entry.symlink));
     out.ascii('"');
   }
   if (entry.xattrs !== undefined && entry.xattrs.length > 0) out.utf8(`,\n${indent}"xattrs": [${entry.xattrs.map(xattrText).join(',')}]`);
@@ -71,7 +71,7 @@ const attrText = (attr: Attr): string => {
 
 /** The name stands as JSON has it, the value escaped. */
 const xattrText = ({ name, value }: Xattr): string =>
-  `{"name":${quote(decoder.decode(name))},"value":${quote(decoder.decode(escape(value)))}}`;
+  `{"name":${quote(decoder.decode(name))},"value":${quote(decoder.decode(escapeName(value)))}}`;
 
 const aclText = ({ owner, group, other, mask, users, groups }: Acl): string =>
   `{"owner":${owner},"group":${group},"other":${other},"mask":${mask},"users":${aclEntries(users)},"groups":${aclEntries(groups)}}`;

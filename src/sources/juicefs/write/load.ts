@@ -4,7 +4,7 @@ import type { Loaded, LoadOptions } from '../../contract.ts';
 import { FINISH_STEPS, type HeadToLoad, type Occurrence, type Writer } from '../engines/writer.ts';
 import type { Value } from '../format/json.ts';
 import { openParser } from '../format/parse.ts';
-import type { Entry } from '../model.ts';
+import type { Entry, Tree } from '../model.ts';
 import { headReader } from './head.ts';
 
 /** Names in one transaction. */
@@ -89,10 +89,11 @@ const readInto = async (
   const fields = headReader();
   const batches = openBatches(fields.field);
   let trees = 0;
-  const parser = openParser(
-    { at: 'document' },
-    { ...batches.handler, root: (tree, entry) => ((trees += tree === 'FSTree' ? 1 : 0), batches.handler.root(tree, entry)) },
-  );
+  const root = (tree: Tree, entry: Entry): void => {
+    if (tree === 'FSTree') trees++;
+    batches.handler.root(tree, entry);
+  };
+  const parser = openParser({ at: 'document' }, { ...batches.handler, root });
   let rows = 0;
   const flush = async (all: boolean, bytes: number): Promise<void> => {
     const { read, fresh } = await batches.flush(writer, all);
