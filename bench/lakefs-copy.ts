@@ -10,8 +10,8 @@ import { openClient } from '../src/sources/lakefs/rest/client.ts';
 import { openStore } from '../src/stores/open.ts';
 import { temporarySpool } from '../src/stores/spool.ts';
 
-/** Tasks at the same time, as an environment without `concurrency` has it. */
-const LANES = 2;
+/** Tasks at the same time in this process; a function has one. */
+const LANES = Number(process.env['BENCH_LANES'] ?? 1);
 
 const options = { endpoint: process.env['BENCH_S3'] ?? '', region: 'us-east-1' };
 const ids = IdsSchema.parse(JSON.parse(process.env['BENCH_IDS'] ?? ''));
@@ -55,3 +55,4 @@ const lane = async (): Promise<void> => {
   }
 };
 await Promise.all(Array.from({ length: LANES }, lane));
+console.error(`${Math.round(process.resourceUsage().maxRSS / 1024)} MiB at most`);

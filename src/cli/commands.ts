@@ -10,6 +10,7 @@ import { inspect } from './commands/inspect.ts';
 import { list } from './commands/list.ts';
 import { load } from './commands/load.ts';
 import { logs } from './commands/logs.ts';
+import { migrate } from './commands/migrate.ts';
 import { plan } from './commands/plan.ts';
 import { prune } from './commands/prune.ts';
 import { report } from './commands/report.ts';
@@ -31,6 +32,7 @@ export const commands: readonly Command[] = [
   report,
   dump,
   load,
+  migrate,
   upgrade,
   plan,
   doctor,

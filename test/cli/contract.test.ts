@@ -1,4 +1,4 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -44,6 +44,7 @@ beforeAll(async () => {
   await putProof(store, proof('PASSED'));
   at = ['--store', pathToFileURL(join(folder, 'store')).href];
   await writeFile(join(folder, 'in.sql'), '\\set ON_ERROR_STOP on\nBEGIN;\nCOMMIT;\n');
+  await copyFile(new URL('../fixtures/juicefs/state/sqlite.db', import.meta.url), join(folder, 'volume.db'));
   await writeFile(join(folder, 'old.dump'), await dumpOf(5));
   const catalog = { kind: 'postgres', host: 'h', database: 'd', user: 'u', retention: { last: 1 } };
   await writeFile(join(folder, 'env.json'), JSON.stringify({ store: at[1], sources: { catalog } }));
@@ -76,6 +77,7 @@ describe('docs/cli-json.md', () => {
     ['report', () => at, undefined, []],
     ['dump', () => ['postgres://h/d', '--out', 'out.sql'], undefined, []],
     ['load', () => ['postgres://h/d', 'in.sql'], undefined, []],
+    ['migrate', () => [`juicefs+sqlite3://${folder}/volume.db`, `juicefs+sqlite3://${folder}/copy.db`], undefined, []],
     ['upgrade', () => ['old.dump', '--out', 'new.dump'], undefined, []],
     ['plan', () => ['catalog', ...env], undefined, []],
     ['doctor', () => env, undefined, []],

@@ -14,6 +14,6 @@ describe('the example environment', () => {
   it.each([storage, service, ...shown].map((stack) => [stack.stackName, stack] as const))('%s is what it was', async (name, stack) => {
     const { Resources } = template(stack).toJSON() as { Resources: Record<string, Resource> };
     const own = Object.fromEntries(Object.entries(Resources).filter(([, { Type }]) => Type !== 'AWS::CDK::Metadata'));
-    await expect(`${JSON.stringify(steady(own), null, 1)}\n`).toMatchFileSnapshot(`snapshots/${name}.json`);
+    await expect(`${JSON.stringify(steady(own), null, 1)}\n`).toMatchFileSnapshot(`snapshots/${name}.snap`);
   });
 });

@@ -18,12 +18,17 @@ export const dump: Command = {
   summary: "write one artifact in the product's own format, without a store",
   usage: '<url>',
   positionals: { min: 1, max: 1 },
-  options: { out: { type: 'string', value: '<file>|-', help: 'where to (default -, stdout)' } },
+  options: {
+    out: { type: 'string', value: '<file>|-', help: 'where to (default -, stdout)' },
+    subdir: { type: 'string', value: '<path>', help: 'of a JuiceFS volume: this folder alone' },
+    'skip-trash': { type: 'boolean', help: 'of a JuiceFS volume: without its trash' },
+    'keep-secret-key': { type: 'boolean', help: 'of a JuiceFS volume: with SecretKey and SessionToken' },
+  },
   details: 'A name that ends in .zst or .gz says how it is compressed. A file appears once it is whole, and is never overwritten.',
   run: async (call) => {
     const out = text(call.flags, 'out') ?? STDOUT;
     if (out === STDOUT) refuseStdout(call);
-    const { system, engine } = await systemNamed(call, call.positionals[0] ?? '', 'sources');
+    const { system, engine } = await systemNamed(call, withParts(call, call.positionals[0] ?? ''), 'sources');
     if (out === STDOUT) {
       const result = await engine.dump(system, call.io.stdout, call.run);
       return { json: {}, text: summary(result, 'stdout'), stdoutTaken: true };
@@ -41,6 +46,16 @@ export const dump: Command = {
       await output.discard();
     }
   },
+};
+
+/** What is said of a volume becomes part of its URL, which knows the same words. */
+const withParts = (call: Call, url: string): string => {
+  const given = ['subdir', 'skip-trash', 'keep-secret-key'].filter((name) => call.flags[name] !== undefined);
+  if (given.length === 0) return url;
+  if (!url.startsWith('juicefs+'))
+    throw new UsageError(`--${given[0]} belongs to the URL of a JuiceFS volume`, 'Such as juicefs+redis://host:6379/1.', dump);
+  const parameters = given.map((name) => `${name}=${encodeURIComponent(String(call.flags[name]))}`).join('&');
+  return `${url}${url.includes('?') ? '&' : '?'}${parameters}`;
 };
 
 /** One frame or member: not every reader takes a second one. */

@@ -25,7 +25,10 @@ export const plan: Command = {
       block([
         ['source', `${facts.product} ${facts.version} at ${facts.place}`],
         ['size', size(facts.bytes)],
-        ['tasks', `${result.tasks === null ? 'known when it runs' : plural(result.tasks, 'task')}, ${result.mode === 'together' ? 'all at the same time' : 'independent of each other'}`],
+        [
+          'tasks',
+          `${result.tasks === null ? 'known when it runs' : plural(result.tasks, 'task')}, ${result.mode === 'together' ? 'all at the same time' : 'independent of each other'}`,
+        ],
         ['estimate', estimate === null ? 'none before the first backup' : estimateWords(estimate)],
         ...facts.problems.map((problem): [string, string] => ['problem', `${problem.code}: ${problem.message}. ${problem.hint}`]),
       ]),

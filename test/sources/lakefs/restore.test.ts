@@ -156,8 +156,11 @@ describe('a restore that fails leaves nothing half', () => {
     harness.server.play.tasksHang = true;
     const target = clone();
     const running = harness.restore(target, manifest);
-    setTimeout(() => (harness.skew = 2 * 60 * 60 * 1000), 800);
+    const jump = setInterval(() => {
+      if (harness.server.seen.some((line) => /^GET .*\/restore$/.test(line))) harness.skew = 2 * 60 * 60 * 1000;
+    }, 5);
     await expect(running).rejects.toThrow(failed('RestoreFailed', /did not end within 60 minutes/));
+    clearInterval(jump);
     gone();
   });
 
