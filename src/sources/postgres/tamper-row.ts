@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { TableClass } from './catalog.ts';
+import { sqlStateOf } from './errors.ts';
 import { columnList, identifier, literal, qualified } from './sql.ts';
 import { type Column, otherValue } from './tamper-value.ts';
 import type { TargetSession } from './target-session.ts';
@@ -108,7 +109,8 @@ async function attempt(session: TargetSession, work: () => Promise<Done | undefi
     await session.write(done === undefined ? 'ROLLBACK TO SAVEPOINT attempt' : 'RELEASE SAVEPOINT attempt', 'tampering');
     return done;
   } catch (error) {
-    if (session.client.getTransactionStatus() !== 'E') throw error;
+    // Asking for the state of the transaction would be too early: the error comes in before it.
+    if (sqlStateOf(error) === undefined) throw error;
     await session.write('ROLLBACK TO SAVEPOINT attempt', 'tampering');
     return undefined;
   }
