@@ -56,7 +56,8 @@ try {
 
 async function generate(path: string, inodes: number): Promise<void> {
   const out = createWriteStream(path);
-  for (const piece of volumeDump(inodes)) if (!out.write(piece)) await new Promise((resolve) => out.once('drain', resolve));
+  for (const piece of volumeDump(inodes))
+    if (!out.write(piece)) await new Promise((resolve) => out.once('drain', () => resolve(undefined)));
   out.end();
   await finished(out);
 }
