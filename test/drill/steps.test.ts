@@ -240,17 +240,17 @@ describe('the janitor', () => {
   it('leaves what is in use', async () => {
     const at = await withDrill();
     await restore(at, null, 'arn:restore');
-    expect(await run(at, true)).toEqual({ scratch: [], lease: false });
+    expect(await run(at, true)).toMatchObject({ scratch: [], lease: false });
     expect(at.all.server.databases.has(scratchName(at.record.drill))).toBe(true);
   });
 
   it('removes what nobody owns, and gives a lease back whose owner is gone', async () => {
     const at = await abandoned();
     at.runtime.states.set('arn:one', 'gone');
-    expect(await run(at, true)).toEqual({ scratch: [scratchName(at.record.drill)], lease: true });
+    expect(await run(at, true)).toMatchObject({ scratch: [scratchName(at.record.drill)], lease: true });
     expect(await leaseHolder(at.runtime.control, 'sea')).toBeUndefined();
     expect(at.all.server.databases.has(scratchName(at.record.drill))).toBe(false);
-    expect(await run(at, true)).toEqual({ scratch: [], lease: false });
+    expect(await run(at, true)).toMatchObject({ scratch: [], lease: false });
   });
 
   it('comes back, where a function of a stopped drill may have made its target anew', async () => {

@@ -278,7 +278,7 @@ describe.skipIf(missing !== undefined)(`MySQL kind on a real MariaDB${missing ==
     writeFileSync(join(folder, '.my.cnf'), options);
     writeFileSync(join(folder, 'segment'), zstdCompressSync(backup.script));
     writeFileSync(join(folder, 'segments.txt'), 'segment\n');
-    const script = commands.replaceAll(new URL(source).pathname.slice(1) + '_restored', target + '_restored');
+    const script = commands.replaceAll(`${new URL(source).pathname.slice(1)}_restored`, `${target}_restored`);
     const { stdout } = await run('bash', ['-e', '-c', script], { cwd: folder, env: { ...process.env, HOME: folder } });
     expect(stdout).toMatch(/^\d+ rows\n$/);
     expect(await checksums(`${server.url}/${target}_restored`)).toEqual(await checksums(source));

@@ -136,7 +136,11 @@ const setOwnerQuotas = async (
     );
 };
 
-const highest = (...values: readonly bigint[]): bigint => values.reduce((most, value) => (value > most ? value : most), 0n);
+const highest = (...values: readonly bigint[]): bigint => {
+  let most = 0n;
+  for (const value of values) if (value > most) most = value;
+  return most;
+};
 
 /** The next ids lie above all that is known: what was dumped, what is in the tree, what waits to be deleted. */
 export const nextIds = (head: HeadToLoad, found: { readonly inode: bigint; readonly slice: bigint; readonly trash: bigint }) => {
