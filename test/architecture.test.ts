@@ -20,16 +20,57 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'src/sources/openmetadata/': ['src/sources/openmetadata/', 'src/sources/contract.ts', 'src/backup/', 'src/errors.ts'],
   'src/sources/juicefs/': ['src/sources/juicefs/', 'src/sources/contract.ts', 'src/backup/', 'src/errors.ts'],
   'src/sources/lakefs/': ['src/sources/lakefs/', 'src/sources/contract.ts', 'src/backup/', 'src/errors.ts'],
-  'src/sources/meilisearch/': ['src/sources/meilisearch/', 'src/sources/contract.ts', 'src/backup/', 'src/errors.ts', 'src/environment/redact.ts'],
+  'src/sources/meilisearch/': [
+    'src/sources/meilisearch/',
+    'src/sources/contract.ts',
+    'src/backup/',
+    'src/errors.ts',
+    'src/environment/redact.ts',
+  ],
   'src/sources/mysql/': ['src/sources/mysql/', 'src/sources/openmetadata/', 'src/sources/contract.ts', 'src/backup/', 'src/errors.ts'],
-  'src/sources/postgres/': ['src/sources/postgres/', 'src/sources/openmetadata/', 'src/sources/contract.ts', 'src/backup/', 'src/errors.ts', 'src/environment/redact.ts'],
+  'src/sources/postgres/': [
+    'src/sources/postgres/',
+    'src/sources/openmetadata/',
+    'src/sources/contract.ts',
+    'src/backup/',
+    'src/errors.ts',
+    'src/environment/redact.ts',
+  ],
   'src/sources/rds/': ['src/sources/rds/', 'src/sources/contract.ts', 'src/backup/', 'src/errors.ts'],
   'src/restore/': ['src/restore/', 'src/backup/', 'src/drill/judge.ts', 'type src/sources/contract.ts', 'src/errors.ts'],
   'src/drill/': ['src/drill/', 'src/restore/', 'src/backup/', 'type src/sources/contract.ts', 'type src/stores/store.ts', 'src/errors.ts'],
   'src/environment/': ['src/environment/', 'src/backup/', 'src/drill/', 'src/restore/', 'src/sources/', 'src/stores/', 'src/errors.ts'],
-  'src/local/': ['src/local/', 'src/backup/', 'src/drill/', 'src/restore/', 'src/environment/', 'src/sources/', 'src/stores/', 'src/errors.ts', 'src/cli/'],
-  'src/cli/': ['src/cli/', 'src/backup/', 'src/drill/', 'src/environment/', 'src/sources/', 'src/stores/', 'src/errors.ts', 'src/local/engine.ts'],
-  'functions/': ['functions/', 'src/backup/', 'src/drill/', 'src/restore/', 'src/environment/', 'src/sources/contract.ts', 'type src/stores/store.ts', 'src/errors.ts'],
+  'src/local/': [
+    'src/local/',
+    'src/backup/',
+    'src/drill/',
+    'src/restore/',
+    'src/environment/',
+    'src/sources/',
+    'src/stores/',
+    'src/errors.ts',
+    'src/cli/',
+  ],
+  'src/cli/': [
+    'src/cli/',
+    'src/backup/',
+    'src/drill/',
+    'src/environment/',
+    'src/sources/',
+    'src/stores/',
+    'src/errors.ts',
+    'src/local/engine.ts',
+  ],
+  'functions/': [
+    'functions/',
+    'src/backup/',
+    'src/drill/',
+    'src/restore/',
+    'src/environment/',
+    'src/sources/contract.ts',
+    'type src/stores/store.ts',
+    'src/errors.ts',
+  ],
   'infra/': ['infra/', 'src/environment/', 'src/backup/', 'src/sources/', 'src/errors.ts'],
   'bench/': ['bench/', 'src/', 'test/support/'],
 };
@@ -82,7 +123,9 @@ describe('the house', () => {
 
   it('names every room in ARCHITECTURE.md', () => {
     const page = readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8');
-    const rooms = [...new Set(Object.keys(ARROWS).map((room) => room.split('/').slice(0, 2).join('/')))].filter((room) => !room.endsWith('.ts'));
+    const rooms = [...new Set(Object.keys(ARROWS).map((room) => room.split('/').slice(0, 2).join('/')))].filter(
+      (room) => !room.endsWith('.ts'),
+    );
     expect(rooms.filter((room) => !page.includes(room.replace(/\/$/, '')))).toEqual([]);
   });
 
@@ -94,7 +137,12 @@ describe('the house', () => {
   it('registers every kind of source that has a folder', () => {
     const folders = readdirSync(join(ROOT, 'src/sources'), { withFileTypes: true }).filter((entry) => entry.isDirectory());
     const modules = new Set(['openmetadata']);
-    expect(kinds.map((kind) => kind.kind).sort()).toEqual(folders.map(({ name }) => name).filter((name) => !modules.has(name)).sort());
+    expect(kinds.map((kind) => kind.kind).sort()).toEqual(
+      folders
+        .map(({ name }) => name)
+        .filter((name) => !modules.has(name))
+        .sort(),
+    );
   });
 
   it('keeps files short', () => {

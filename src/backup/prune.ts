@@ -32,11 +32,7 @@ export interface PruneOutcome {
 }
 
 /** Removes what the policy does not keep, manifests first, as far as the budget goes; calling it again goes on. */
-export const pruneBackups = async (
-  runtime: Runtime,
-  input: PruneInput,
-  budget: Budget,
-): Promise<PruneOutcome> => {
+export const pruneBackups = async (runtime: Runtime, input: PruneInput, budget: Budget): Promise<PruneOutcome> => {
   const removed: string[] = [];
   const swept: string[] = [];
   const guard = async (): Promise<void> => {
@@ -83,7 +79,10 @@ const removeFolder = async (runtime: Runtime, prefix: string, budget: Budget): P
 };
 
 /** Folders of backups that have objects, no manifest, and nothing so young that an execution may still be working on them. */
-const unsealedFolders = async (runtime: Runtime, source: string): Promise<readonly { readonly id: BackupId; readonly folder: string }[]> => {
+const unsealedFolders = async (
+  runtime: Runtime,
+  source: string,
+): Promise<readonly { readonly id: BackupId; readonly folder: string }[]> => {
   const root = backupsPrefix(source);
   const before = runtime.now().getTime() - SWEEP_AFTER_MS;
   const unsealed: { id: BackupId; folder: string }[] = [];

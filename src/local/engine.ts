@@ -23,7 +23,12 @@ import { backup, drill, restore } from './runs.ts';
 
 /** Runs everything on this machine: the state machines and functions that are deployed, in processes of its own. */
 export const makeEngine: MakeEngine = async ({ environment, secrets }) => {
-  const services: Services = { secret: secrets.resolve, now: () => new Date(), temporary: join(tmpdir(), 'lifeboat'), openObjects: async (url, options) => objectsBelow(await openStore(url, options), '') };
+  const services: Services = {
+    secret: secrets.resolve,
+    now: () => new Date(),
+    temporary: join(tmpdir(), 'lifeboat'),
+    openObjects: async (url, options) => objectsBelow(await openStore(url, options), ''),
+  };
   const local = environment === undefined ? undefined : openLocal(environment);
   const need = (): Local => {
     if (local === undefined) throw new LifeboatError('ConfigInvalid', 'this needs an environment or a store');

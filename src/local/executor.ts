@@ -34,12 +34,7 @@ export interface ExecuteOptions {
  * Runs one execution in processes of its own. When it is interrupted, its processes are killed first, and then what they held is
  * given back: the lease, the scratch target.
  */
-export const execute = async (
-  environment: Environment,
-  machine: MachineName,
-  input: Input,
-  run: ExecuteOptions,
-): Promise<Ended> => {
+export const execute = async (environment: Environment, machine: MachineName, input: Input, run: ExecuteOptions): Promise<Ended> => {
   const { runtime } = await openWorld(environment, run.report);
   const pool = await openPool({ environment, report: run.report, ...run.limits });
   const machines = openMachines({

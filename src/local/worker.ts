@@ -11,7 +11,14 @@ import type { FromWorker } from './pool.ts';
 
 const Message = z.discriminatedUnion('type', [
   z.object({ type: z.literal('world'), raw: z.unknown(), name: z.string(), root: z.string() }),
-  z.object({ type: z.literal('invoke'), id: z.string(), step: z.string().regex(/^[a-z-]+$/), payload: z.unknown(), timeoutMs: z.number(), handBackAfterMs: z.number().optional() }),
+  z.object({
+    type: z.literal('invoke'),
+    id: z.string(),
+    step: z.string().regex(/^[a-z-]+$/),
+    payload: z.unknown(),
+    timeoutMs: z.number(),
+    handBackAfterMs: z.number().optional(),
+  }),
 ]);
 
 const send = (message: FromWorker): void => {
@@ -30,11 +37,21 @@ const cutConnections = (): void => {
   sockets.clear();
 };
 
-const invoke = async ({ id, step, payload, timeoutMs, handBackAfterMs }: Extract<z.infer<typeof Message>, { type: 'invoke' }>): Promise<void> => {
+const invoke = async ({
+  id,
+  step,
+  payload,
+  timeoutMs,
+  handBackAfterMs,
+}: Extract<z.infer<typeof Message>, { type: 'invoke' }>): Promise<void> => {
   const deadline = Date.now() + timeoutMs;
   try {
     const { handler } = await import(new URL(`../../functions/${step}.ts`, import.meta.url).href);
-    const answer: unknown = await handler(payload, { awsRequestId: id, getRemainingTimeInMillis: () => deadline - Date.now(), handBackAfterMs });
+    const answer: unknown = await handler(payload, {
+      awsRequestId: id,
+      getRemainingTimeInMillis: () => deadline - Date.now(),
+      handBackAfterMs,
+    });
     cutConnections();
     send({ type: 'answer', payload: JSON.stringify(answer ?? null) });
   } catch (error) {

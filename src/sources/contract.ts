@@ -110,7 +110,11 @@ export interface Objects {
    * Copies an object as it is, by the server itself where both lie on one server, else as a stream. False when there was one.
    * Fails with NoSuchObject when there is nothing to copy, SourceChanged when it does not have `bytes` bytes.
    */
-  copyFrom(key: string, from: { readonly objects: Objects; readonly key: string; readonly bytes: number }, signal: AbortSignal): Promise<boolean>;
+  copyFrom(
+    key: string,
+    from: { readonly objects: Objects; readonly key: string; readonly bytes: number },
+    signal: AbortSignal,
+  ): Promise<boolean>;
   delete(key: string): Promise<void>;
 }
 

@@ -10,7 +10,14 @@ import { rds } from './rds/kind.ts';
 import { type AnyKind, anyKind, type System } from './system.ts';
 
 /** Every kind of source; a test holds this list equal to the folders of src/sources/. */
-export const kinds: readonly AnyKind[] = [anyKind(juicefs), anyKind(lakefs), anyKind(meilisearch), anyKind(mysql), anyKind(postgres), anyKind(rds(engines))];
+export const kinds: readonly AnyKind[] = [
+  anyKind(juicefs),
+  anyKind(lakefs),
+  anyKind(meilisearch),
+  anyKind(mysql),
+  anyKind(postgres),
+  anyKind(rds(engines)),
+];
 
 /** Fails with ConfigInvalid when there is no such kind. */
 export const kindNamed = (name: string): AnyKind => {

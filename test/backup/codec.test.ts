@@ -30,7 +30,12 @@ describe.each(ENCODINGS)('%s', (encoding) => {
     const given: number[] = [];
     const chunks = [bytes.subarray(0, BLOCK_BYTES), bytes.subarray(BLOCK_BYTES, BLOCK_BYTES + 10), bytes.subarray(BLOCK_BYTES + 10)];
     const stored = await gather(
-      encode(streamOf(...chunks), encoding, (block) => seen.update(block), (block) => given.push(block.length)),
+      encode(
+        streamOf(...chunks),
+        encoding,
+        (block) => seen.update(block),
+        (block) => given.push(block.length),
+      ),
     );
     expect(seen.digest('hex')).toBe(createHash('sha256').update(bytes).digest('hex'));
     expect((await decoded(stored, encoding)).equals(bytes)).toBe(true);

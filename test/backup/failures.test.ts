@@ -8,8 +8,8 @@ const MAP = { Error: 'States.ExceedToleratedFailureThreshold', Cause: 'The speci
 
 /** What a Catch sees of an error that a function threw. */
 const caught = (error: Error) => {
-  const { error: Error, causeText: Cause } = lambdaFailure(error);
-  return { Error, Cause };
+  const failure = lambdaFailure(error);
+  return { Error: failure.error, Cause: failure.causeText };
 };
 
 const thrown = (): LifeboatError => {
@@ -29,24 +29,39 @@ describe('failureOfCaught', () => {
   });
 
   it('finds them in a nested execution', () => {
-    const nested = { Error: 'States.TaskFailed', Cause: JSON.stringify({ Status: 'FAILED', Error: 'SourceChanged', Cause: caught(thrown()).Cause, Input: '{}' }) };
+    const nested = {
+      Error: 'States.TaskFailed',
+      Cause: JSON.stringify({ Status: 'FAILED', Error: 'SourceChanged', Cause: caught(thrown()).Cause, Input: '{}' }),
+    };
     expect(failureOfCaught(nested)).toMatchObject({ code: 'SourceChanged', hint: 'Start a new backup.' });
     const failState = { Error: 'States.TaskFailed', Cause: JSON.stringify({ Error: 'SourceChanged', Cause: thrown().message }) };
-    expect(failureOfCaught(failState)).toMatchObject({ code: 'SourceChanged', message: 'table public.t was truncated', hint: 'Start a new backup.' });
+    expect(failureOfCaught(failState)).toMatchObject({
+      code: 'SourceChanged',
+      message: 'table public.t was truncated',
+      hint: 'Start a new backup.',
+    });
   });
 
-  it.each([functionKilled('exit code 137'), functionTimedOut(900)])('says of a function that gave no answer that it was killed: %s', (error) => {
-    const failure = failureOfCaught({ Error: error.error, Cause: error.causeText });
-    expect(failure).toMatchObject({ code: 'FunctionKilled', message: expect.stringContaining(error.error) });
-    expect(failure.hint).not.toBe('');
-  });
+  it.each([functionKilled('exit code 137'), functionTimedOut(900)])(
+    'says of a function that gave no answer that it was killed: %s',
+    (error) => {
+      const failure = failureOfCaught({ Error: error.error, Cause: error.causeText });
+      expect(failure).toMatchObject({ code: 'FunctionKilled', message: expect.stringContaining(error.error) });
+      expect(failure.hint).not.toBe('');
+    },
+  );
 
   it.each([null, undefined, 'text', { Cause: 'x' }])('says that nothing says why: %j', (what) => {
     expect(failureOfCaught(what)).toMatchObject({ code: 'BackupFailed' });
   });
 
   it('keeps a name that it does not know', () => {
-    expect(failureOfCaught({ Error: 'States.Runtime', Cause: 'no such variable' })).toEqual({ step: '', code: 'States.Runtime', message: 'no such variable', hint: '' });
+    expect(failureOfCaught({ Error: 'States.Runtime', Cause: 'no such variable' })).toEqual({
+      step: '',
+      code: 'States.Runtime',
+      message: 'no such variable',
+      hint: '',
+    });
   });
 });
 
@@ -76,7 +91,9 @@ describe('reasonOf', () => {
   });
 
   it('is the last of what passes, when that went on for too long', async () => {
-    expect(await reasonOf(await record(['ConnectionLost', 'a'], ['ConnectionLost', 'b']), 'sea', 'run', MAP)).toMatchObject({ message: 'b' });
+    expect(await reasonOf(await record(['ConnectionLost', 'a'], ['ConnectionLost', 'b']), 'sea', 'run', MAP)).toMatchObject({
+      message: 'b',
+    });
   });
 
   it('is a function that was killed, when a Map failed and nobody could write anything down', async () => {
@@ -93,8 +110,15 @@ describe('reasonOf', () => {
 
 describe('errorOf', () => {
   it('is the error that it was', () => {
-    expect(errorOf(failureOfCaught(caught(thrown())))).toMatchObject({ name: 'SourceChanged', message: 'table public.t was truncated', hint: 'Start a new backup.' });
-    expect(errorOf({ step: '', code: 'TypeError', message: 'x is undefined', hint: '' })).toMatchObject({ name: 'BackupFailed', message: 'TypeError: x is undefined' });
+    expect(errorOf(failureOfCaught(caught(thrown())))).toMatchObject({
+      name: 'SourceChanged',
+      message: 'table public.t was truncated',
+      hint: 'Start a new backup.',
+    });
+    expect(errorOf({ step: '', code: 'TypeError', message: 'x is undefined', hint: '' })).toMatchObject({
+      name: 'BackupFailed',
+      message: 'TypeError: x is undefined',
+    });
   });
 });
 

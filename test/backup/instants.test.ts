@@ -12,7 +12,8 @@ const BACKUP = idAt('2026-11-21T01:30:00Z');
 const MINUTE = 60_000;
 
 const token = (name: string): PointInTime => ({ consistency: 'snapshot', at: '2026-11-21T01:30:00Z', token: name });
-const publish = (runtime: TestRuntime, lane: 0 | 1, name: string) => publishInstant(runtime, SOURCE, BACKUP, lane, token(name), `attempt of ${name}`.replaceAll(' ', '-'));
+const publish = (runtime: TestRuntime, lane: 0 | 1, name: string) =>
+  publishInstant(runtime, SOURCE, BACKUP, lane, token(name), `attempt of ${name}`.replaceAll(' ', '-'));
 
 /** A function of 15 minutes, less its margin. */
 const budgetIn = (runtime: TestRuntime, total = 15 * MINUTE): Budget => {
@@ -136,7 +137,9 @@ describe('holdInstant', () => {
       throw new Error('this must not be called');
     };
     for (const lane of [0, 1] as const)
-      expect(await holdInstant(runtime, never, { source: SOURCE, backup: BACKUP, lane, round: 3, attempt: 'x' }, budgetIn(runtime))).toBe(true);
+      expect(await holdInstant(runtime, never, { source: SOURCE, backup: BACKUP, lane, round: 3, attempt: 'x' }, budgetIn(runtime))).toBe(
+        true,
+      );
   });
 
   it('holds an instant for six hours at most, and then fails by name', async () => {

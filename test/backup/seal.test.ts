@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { abortBackup, endBackup, releasePointInTime } from '../../src/backup/end.ts';
 import { isReleased } from '../../src/backup/instants.ts';
 import { receiptKey, restoreGuideKey } from '../../src/backup/layout.ts';
+import { releaseLease } from '../../src/backup/lease.ts';
 import { readAll } from '../../src/backup/objects.ts';
 import { readRun } from '../../src/backup/run-record.ts';
-import { releaseLease } from '../../src/backup/lease.ts';
 import { sealBackup } from '../../src/backup/seal.ts';
 import { backedUp, dumped, fakes, mustFind } from '../support/by-hand.ts';
 import { artifactOf, leaseHolder, listed, mustVerify, objectsOf } from '../support/checks.ts';
@@ -104,7 +104,11 @@ describe('sealBackup', () => {
     const other = await backedUp(memoryRuntime(), fakes(memoryRuntime()));
     const text = JSON.stringify({ ...other, backup: input.backup, execution: 'arn:other' });
     const racing = withFaults(runtime.store, [
-      { on: 'create', key: /manifest\.json$/, fault: { kind: 'call', run: async (key) => void (await runtime.store.create(key, Buffer.from(text))) } },
+      {
+        on: 'create',
+        key: /manifest\.json$/,
+        fault: { kind: 'call', run: async (key) => void (await runtime.store.create(key, Buffer.from(text))) },
+      },
     ]);
     await expect(sealBackup({ ...runtime, store: racing }, all.source, input, ample)).rejects.toMatchObject({ code: 'StoreConflict' });
   });

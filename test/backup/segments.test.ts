@@ -13,7 +13,11 @@ const signal = new AbortController().signal;
 const PREFIX = 'sea/backups/20261121T013000Z-4f2a/';
 
 const write = (store = memoryStore(), text = 'hello, segment\n', encoding: Encoding = 'zstd', openSpool: () => Spool = memorySpool) =>
-  segmentSink(store, PREFIX, openSpool, signal).write(ordinal(3, 1), streamOf(text), { encoding, extension: 'sql.zst', context: { table: 't' } });
+  segmentSink(store, PREFIX, openSpool, signal).write(ordinal(3, 1), streamOf(text), {
+    encoding,
+    extension: 'sql.zst',
+    context: { table: 't' },
+  });
 
 /** Says whether each spool that was opened was given back. */
 const countedSpools = () => {

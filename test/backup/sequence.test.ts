@@ -69,6 +69,8 @@ describe('runSequence', () => {
 
   it('refuses a cursor that is not its own', async () => {
     await expect(runSequence(stageOf([1]), runIn(), ample, '{"task":-1}')).rejects.toThrow();
-    await expect(runSequence(stageOf([1]), runIn(), ample, '{"task":0,"part":0,"resume":null}')).rejects.toMatchObject({ code: 'TaskMissing' });
+    await expect(runSequence(stageOf([1]), runIn(), ample, '{"task":0,"part":0,"resume":null}')).rejects.toMatchObject({
+      code: 'TaskMissing',
+    });
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { decodeIndex, encodeIndex, TaskLineSchema } from '../../src/backup/plan-index.ts';
 import { readAll, readJson } from '../../src/backup/objects.ts';
+import { decodeIndex, encodeIndex, TaskLineSchema } from '../../src/backup/plan-index.ts';
 import { indexKey, planStage, readReceipts, runTask, TASKS_MAX, withSignal } from '../../src/backup/stage.ts';
 import type { Json } from '../../src/backup/types.ts';
 import type { Cursor, Stage } from '../../src/sources/contract.ts';
@@ -83,7 +83,11 @@ describe('planStage', () => {
     const room = roomIn(store);
     const slow = stageOf(['slow']);
     const racing = withFaults(store, [
-      { on: 'create', key: indexKey(room, 0), fault: { kind: 'call', run: async () => void (await planStage(stageOf(['fast', 'too']), room, contextWith(ample), begin)) } },
+      {
+        on: 'create',
+        key: indexKey(room, 0),
+        fault: { kind: 'call', run: async () => void (await planStage(stageOf(['fast', 'too']), room, contextWith(ample), begin)) },
+      },
     ]);
     expect(await planStage(slow, { ...room, control: racing }, contextWith(ample), begin)).toMatchObject({ tasks: 2 });
     expect(await linesOf(store)).toHaveLength(2);
@@ -111,7 +115,12 @@ describe('planStage', () => {
   });
 
   it('fails with NoProgress when it stops where it began', async () => {
-    const stuck: Stage = { ...stageOf([]), plan: async function* () { yield { task: 1, resume: 'here' as Cursor }; } };
+    const stuck: Stage = {
+      ...stageOf([]),
+      plan: async function* () {
+        yield { task: 1, resume: 'here' as Cursor };
+      },
+    };
     await expect(planStage(stuck, roomIn(memoryStore()), contextWith(spent), { part: 1, resume: 'here' })).rejects.toMatchObject({
       code: 'NoProgress',
     });
@@ -128,7 +137,10 @@ describe('runTask', () => {
     const { room, run } = await planned(stage);
     expect(await run(0)).toEqual({ cursor: 'half-way' });
     expect(await run(0, 1, 'half-way')).toBeUndefined();
-    expect(seen).toEqual([[{ a: 1 }, 0, null], [{ a: 1 }, 0, 'half-way']]);
+    expect(seen).toEqual([
+      [{ a: 1 }, 0, null],
+      [{ a: 1 }, 0, 'half-way'],
+    ]);
     expect(await Array.fromAsync(readReceipts(room, 1))).toEqual([
       { task: 0, part: 0, segments: [], digests: [], next: { cursor: 'half-way' } },
       { task: 0, part: 1, segments: [], digests: [], facts: { rows: 2 } },
@@ -201,7 +213,14 @@ describe('readReceipts', () => {
   it('gives them by task and part', async () => {
     const { room } = await three();
     const order = (await Array.fromAsync(readReceipts(room, 3))).map(({ task, part }) => [task, part]);
-    expect(order).toEqual([[0, 0], [0, 1], [1, 0], [1, 1], [2, 0], [2, 1]]);
+    expect(order).toEqual([
+      [0, 0],
+      [0, 1],
+      [1, 0],
+      [1, 1],
+      [2, 0],
+      [2, 1],
+    ]);
   });
 
   it.each([
@@ -216,7 +235,8 @@ describe('readReceipts', () => {
 
   it('fails with BackupIncomplete when there are fewer or more than tasks', async () => {
     const { room } = await three();
-    for (const tasks of [2, 4]) await expect(Array.fromAsync(readReceipts(room, tasks))).rejects.toMatchObject({ code: 'BackupIncomplete' });
+    for (const tasks of [2, 4])
+      await expect(Array.fromAsync(readReceipts(room, tasks))).rejects.toMatchObject({ code: 'BackupIncomplete' });
     await expect(Array.fromAsync(readReceipts(roomIn(memoryStore()), 1))).rejects.toMatchObject({ code: 'BackupIncomplete' });
   });
 });
@@ -228,14 +248,19 @@ describe('plan index', () => {
     await store.create('i', encodeIndex(index));
     expect(decodeIndex(await readJson(store, 'i'), 'i')).toEqual(index);
     for (const bad of [undefined, {}, { ...index, ranges: [{ start: 1, end: 0 }] }, { ...index, more: 1 }])
-      expect(() => decodeIndex(bad, 'plans/x')).toThrow(expect.objectContaining({ code: 'TaskMissing', message: expect.stringContaining('plans/x') }));
+      expect(() => decodeIndex(bad, 'plans/x')).toThrow(
+        expect.objectContaining({ code: 'TaskMissing', message: expect.stringContaining('plans/x') }),
+      );
   });
 });
 
 describe('withSignal', () => {
   it('ends a budget early', () => {
     const stop = new AbortController();
-    const budget = withSignal(budgetOf(() => 5), stop.signal);
+    const budget = withSignal(
+      budgetOf(() => 5),
+      stop.signal,
+    );
     expect([budget.remaining(), budget.signal.aborted]).toEqual([5, false]);
     stop.abort();
     expect([budget.remaining(), budget.signal.aborted]).toEqual([0, true]);

@@ -4,7 +4,7 @@ import { FORMAT_KEY, manifestKey } from '../../src/backup/layout.ts';
 import { encodeManifest } from '../../src/backup/manifest.ts';
 import { createJson, readJson } from '../../src/backup/objects.ts';
 import { findRun, readRun } from '../../src/backup/run-record.ts';
-import { BACKUP_TIMEOUT_MS, refuseProblems, startBackup, type StartInput } from '../../src/backup/start.ts';
+import { BACKUP_TIMEOUT_MS, refuseProblems, type StartInput, startBackup } from '../../src/backup/start.ts';
 import { LifeboatError } from '../../src/errors.ts';
 import type { Facts, Source } from '../../src/sources/contract.ts';
 import { leaseHolder } from '../support/checks.ts';
@@ -63,7 +63,11 @@ describe('startBackup', () => {
         ...base,
         store: withFaults(base.store, skip === 0 ? [{ on: 'create', fault: { kind: 'fail', code: 'StoreUnavailable', after: true } }] : []),
         control: withFaults(base.control, [
-          { on: skip === 1 ? 'replace' : 'create', times: skip === 0 ? 0 : 1, fault: { kind: 'fail', code: 'StoreUnavailable', after: true } },
+          {
+            on: skip === 1 ? 'replace' : 'create',
+            times: skip === 0 ? 0 : 1,
+            fault: { kind: 'fail', code: 'StoreUnavailable', after: true },
+          },
         ]),
       };
       await expect(start(runtime, 'arn:one')).rejects.toMatchObject({ code: 'StoreUnavailable' });
@@ -84,7 +88,10 @@ describe('startBackup', () => {
 
   it('names a scheduled backup after its schedule', async () => {
     const runtime = memoryRuntime();
-    expect(await start(runtime, 'arn:one', scheduled)).toMatchObject({ backup: expect.stringMatching(/^20261121T010000Z-/), already: false });
+    expect(await start(runtime, 'arn:one', scheduled)).toMatchObject({
+      backup: expect.stringMatching(/^20261121T010000Z-/),
+      already: false,
+    });
   });
 
   it('has nothing to do when the same schedule was delivered before: it is being made, or it is there', async () => {
@@ -143,7 +150,10 @@ describe('startBackup', () => {
   it('refuses a store of a newer format', async () => {
     const runtime = memoryRuntime();
     await createJson(runtime.store, FORMAT_KEY, { formatVersion: 2 });
-    await expect(start(runtime, 'arn:one')).rejects.toMatchObject({ code: 'FormatTooNew', message: expect.stringContaining('memory://store') });
+    await expect(start(runtime, 'arn:one')).rejects.toMatchObject({
+      code: 'FormatTooNew',
+      message: expect.stringContaining('memory://store'),
+    });
   });
 
   it('fails with what the source fails with', async () => {

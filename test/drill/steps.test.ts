@@ -44,7 +44,16 @@ const withDrill = async (changes: Partial<ChooseInput> = {}) => {
 type Drilling = Awaited<ReturnType<typeof withDrill>>;
 
 const restore = async ({ runtime, record, target }: Drilling, only: 'audit' | null, execution: string) => {
-  const input = { source: 'sea', backup: record.backup, target: null, drill: record.drill, only, overwrite: false, execution, startedAt: '2026-11-21T03:00:01.000Z' };
+  const input = {
+    source: 'sea',
+    backup: record.backup,
+    target: null,
+    drill: record.drill,
+    only,
+    overwrite: false,
+    execution,
+    startedAt: '2026-11-21T03:00:01.000Z',
+  };
   const { restore: id } = await resolveRestore(runtime, input, async () => target);
   await restored(runtime, target, await readRestore(runtime, 'sea', id));
   return id;
@@ -85,7 +94,10 @@ describe('startDrill', () => {
     for (let skip = 0; skip < 2; skip++) {
       const base = memoryRuntime();
       await backedUp(base, fakes(base));
-      const dying: TestRuntime = { ...base, control: withFaults(base.control, [{ on: 'create', skip, fault: { kind: 'fail', code: 'StoreUnavailable', after: true } }]) };
+      const dying: TestRuntime = {
+        ...base,
+        control: withFaults(base.control, [{ on: 'create', skip, fault: { kind: 'fail', code: 'StoreUnavailable', after: true } }]),
+      };
       await expect(startDrill(dying, inputOf())).rejects.toMatchObject({ code: 'StoreUnavailable' });
       const record = await startDrill(base, inputOf());
       expect(await readManifest(base, record)).toMatchObject({ backup: record.backup });
@@ -94,8 +106,12 @@ describe('startDrill', () => {
 
   it('takes the backup that is asked for, or says that it is not there', async () => {
     const { runtime, manifest } = await withDrill();
-    expect(await startDrill(runtime, inputOf({ backup: manifest.backup, execution: 'arn:2' }))).toMatchObject({ why: `asked for by name: ${manifest.backup}` });
-    await expect(startDrill(runtime, inputOf({ backup: '20200101T000000Z-0000', execution: 'arn:3' }))).rejects.toMatchObject({ code: 'NoSuchBackup' });
+    expect(await startDrill(runtime, inputOf({ backup: manifest.backup, execution: 'arn:2' }))).toMatchObject({
+      why: `asked for by name: ${manifest.backup}`,
+    });
+    await expect(startDrill(runtime, inputOf({ backup: '20200101T000000Z-0000', execution: 'arn:3' }))).rejects.toMatchObject({
+      code: 'NoSuchBackup',
+    });
     await expect(startDrill(memoryRuntime(), inputOf())).rejects.toMatchObject({ code: 'NoSuchBackup' });
     await expect(readDrill(runtime, 'sea', 'never')).rejects.toMatchObject({ code: 'NotMeasured' });
   });
@@ -129,7 +145,11 @@ describe('recordProof', () => {
     const at = await drilled();
     expect(at.proven).toMatchObject({ verdict: 'PASSED', failedChecks: 0, backup: at.manifest.backup });
     expect(at.proven.rtoSeconds).toBeGreaterThan(10);
-    expect(await proofOf(at)).toMatchObject({ verdict: 'PASSED', control: { ok: true, expected: ['orders', 'people'], failed: ['orders', 'people'] }, notMeasured: [] });
+    expect(await proofOf(at)).toMatchObject({
+      verdict: 'PASSED',
+      control: { ok: true, expected: ['orders', 'people'], failed: ['orders', 'people'] },
+      notMeasured: [],
+    });
     const html = Buffer.from((await readAll(at.runtime.store, at.proven.report)) ?? []).toString('utf8');
     expect(html).toContain('PASSED');
   });
@@ -158,14 +178,20 @@ describe('recordProof', () => {
     expect((await listed(at.runtime.store)).map(({ proof }) => proof.state)).toEqual(['PASSED']);
   });
 
-  const failure = { Error: 'ConnectionRefused', Cause: JSON.stringify({ errorType: 'ConnectionRefused', errorMessage: 'no answer\nhint: Is it running?' }) };
+  const failure = {
+    Error: 'ConnectionRefused',
+    Cause: JSON.stringify({ errorType: 'ConnectionRefused', errorMessage: 'no answer\nhint: Is it running?' }),
+  };
 
   it.each([
     ['provision', 'provision'],
     ['restore', 'restore'],
   ] as const)('files an error of %s under it', async (failed, step) => {
     const at = await withDrill();
-    expect(await recordProof(at.runtime, at.record, found({ failed, failure }))).toMatchObject({ verdict: 'NOT_MEASURED', rtoSeconds: null });
+    expect(await recordProof(at.runtime, at.record, found({ failed, failure }))).toMatchObject({
+      verdict: 'NOT_MEASURED',
+      rtoSeconds: null,
+    });
     expect(await proofOf(at)).toMatchObject({ failure: { code: 'ConnectionRefused', message: 'no answer', hint: 'Is it running?' } });
     expect(step).toBe(failed);
   });
@@ -173,10 +199,20 @@ describe('recordProof', () => {
   it('files an error of the audit under it: it says nothing of the backup', async () => {
     const mismatch = { Error: 'NoSuchObject', Cause: 'a table is gone' };
     const faulty = await withDrill();
-    expect(await recordProof(faulty.runtime, faulty.record, found({ failed: 'restore', failure: mismatch }))).toMatchObject({ verdict: 'FAILED' });
+    expect(await recordProof(faulty.runtime, faulty.record, found({ failed: 'restore', failure: mismatch }))).toMatchObject({
+      verdict: 'FAILED',
+    });
     const at = await withDrill();
-    await recordFailure(at.runtime, 'sea', at.record.drill, { step: 'audit', code: 'NoSuchObject', message: 'a table is gone', hint: '' }, 'attempt');
-    expect(await recordProof(at.runtime, at.record, found({ failed: 'restore', failure: mismatch }))).toMatchObject({ verdict: 'NOT_MEASURED' });
+    await recordFailure(
+      at.runtime,
+      'sea',
+      at.record.drill,
+      { step: 'audit', code: 'NoSuchObject', message: 'a table is gone', hint: '' },
+      'attempt',
+    );
+    expect(await recordProof(at.runtime, at.record, found({ failed: 'restore', failure: mismatch }))).toMatchObject({
+      verdict: 'NOT_MEASURED',
+    });
   });
 
   it('says that nothing was measured where there is no scratch target', async () => {
@@ -190,7 +226,10 @@ describe('recordProof', () => {
     const damaged = proofKey('sea', at.manifest.backup, '20261101T000000Z-aaaa', 'json');
     await at.runtime.store.create(damaged, Buffer.from('{"formatVersion":1,'));
     await recordProof(at.runtime, at.record, found({ failed: 'restore', failure }));
-    expect((await proofOf(at)).notMeasured).toContainEqual({ what: `the earlier drill ${damaged}`, why: expect.stringContaining('cannot be trusted') });
+    expect((await proofOf(at)).notMeasured).toContainEqual({
+      what: `the earlier drill ${damaged}`,
+      why: expect.stringContaining('cannot be trusted'),
+    });
   });
 
   it('is written for a backup that was pruned meanwhile', async () => {
@@ -205,7 +244,9 @@ describe('the scratch target', () => {
     const at = await withDrill();
     expect(await abandonedScratch(at.runtime, 'sea')).toEqual([]);
     at.runtime.states.set('arn:drill', 'gone');
-    expect(await abandonedScratch(at.runtime, 'sea')).toMatchObject([{ name: scratchName(at.record.drill), owner: 'arn:drill', target: 'spare' }]);
+    expect(await abandonedScratch(at.runtime, 'sea')).toMatchObject([
+      { name: scratchName(at.record.drill), owner: 'arn:drill', target: 'spare' },
+    ]);
     await restore(at, null, 'arn:restore');
     let resume: string | null = null;
     do ({ resume } = await discardScratch(at.runtime, at.target, at.record, resume, spent));
@@ -214,7 +255,7 @@ describe('the scratch target', () => {
     expect(await abandonedScratch(at.runtime, 'sea')).toEqual([]);
   });
 
-  it('is nobody\'s when its time is over, whatever its owner does', async () => {
+  it("is nobody's when its time is over, whatever its owner does", async () => {
     const at = await withDrill();
     await at.runtime.sleep(48 * 60 * 60 * 1000);
     expect(await abandonedScratch(at.runtime, 'sea')).toHaveLength(1);
@@ -296,7 +337,13 @@ describe('the janitor', () => {
     at.runtime.states.delete('arn:one');
     expect(await run(at, true)).toMatchObject({ lease: false });
     await expect(
-      acquireLease(at.runtime.control, { source: 'sea', execution: 'arn:x', expiresAt: new Date(at.runtime.clock.now() + 1000), now: at.runtime.now(), ownerState: at.runtime.executionState }),
+      acquireLease(at.runtime.control, {
+        source: 'sea',
+        execution: 'arn:x',
+        expiresAt: new Date(at.runtime.clock.now() + 1000),
+        now: at.runtime.now(),
+        ownerState: at.runtime.executionState,
+      }),
     ).rejects.toMatchObject({ code: 'LeaseHeld' });
   });
 });

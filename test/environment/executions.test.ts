@@ -3,7 +3,15 @@ import { once } from 'node:events';
 import { hostname } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { readJson } from '../../src/backup/objects.ts';
-import { beginExecution, endExecution, executionState, listExecutions, localExecutionArn, readLog, writeLog } from '../../src/environment/executions.ts';
+import {
+  beginExecution,
+  endExecution,
+  executionState,
+  listExecutions,
+  localExecutionArn,
+  readLog,
+  writeLog,
+} from '../../src/environment/executions.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 
 const at = new Date('2026-11-21T01:30:00Z');
@@ -68,7 +76,10 @@ describe('logs', () => {
   it('are read as they were written; none while the execution runs', async () => {
     const control = await begun();
     expect(await readLog(control, arn)).toEqual([]);
-    const lines = [{ at: at.toISOString(), text: 'one\ntwo' }, { at: at.toISOString(), text: '' }];
+    const lines = [
+      { at: at.toISOString(), text: 'one\ntwo' },
+      { at: at.toISOString(), text: '' },
+    ];
     await writeLog(control, arn, lines);
     expect(await readLog(control, arn)).toEqual(lines);
   });

@@ -62,16 +62,21 @@ describe('a backup of a real PostgreSQL', () => {
   it('goes on when every step is killed once', async () => {
     const at = await voyage();
     const killed = new Set<string>();
-    await run(at, 'backup', {}, {
-      around: async ({ pool, step, nth, call }) => {
-        const answer = call();
-        if (step === 'hold' || nth > 0) return answer;
-        // A process is given its step at once, and takes longer than this to do it.
-        await Promise.resolve();
-        if (pool.kill(step) > 0) killed.add(step);
-        return answer;
+    await run(
+      at,
+      'backup',
+      {},
+      {
+        around: async ({ pool, step, nth, call }) => {
+          const answer = call();
+          if (step === 'hold' || nth > 0) return answer;
+          // A process is given its step at once, and takes longer than this to do it.
+          await Promise.resolve();
+          if (pool.kill(step) > 0) killed.add(step);
+          return answer;
+        },
       },
-    });
+    );
     expect([...killed].sort()).toEqual([
       'await-point-in-time',
       'dump-task',
@@ -100,7 +105,10 @@ describe('a backup of a real PostgreSQL', () => {
 
   it('is made once when a schedule delivers twice', async () => {
     const at = await voyage();
-    const scheduled = { scheduledTime: '2026-11-21T01:30:00Z', schedule: 'arn:aws:scheduler:eu-central-1:123456789012:schedule/default/catalog' };
+    const scheduled = {
+      scheduledTime: '2026-11-21T01:30:00Z',
+      schedule: 'arn:aws:scheduler:eu-central-1:123456789012:schedule/default/catalog',
+    };
     let meanwhile: unknown;
     const around = before('dump-task', async () => {
       meanwhile = (await run(at, 'backup', scheduled)).output;

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { drillKey, restoreKey } from '../../src/backup/control-keys.ts';
 import { readJson } from '../../src/backup/objects.ts';
-import { systemFromUrl } from '../../src/sources/registry.ts';
 import { scratchName } from '../../src/drill/record.ts';
+import { systemFromUrl } from '../../src/sources/registry.ts';
 import { listed } from '../support/checks.ts';
 import { postgresUrl, query } from '../support/postgres.ts';
 import { type Around, exitOf, failureOf, run, SOURCE, type Voyage, voyage } from './support.ts';
@@ -39,13 +39,18 @@ describe('a drill', () => {
   it('passes, however little time its functions have', async () => {
     const tasks = new Set(['load-task', 'audit-task', 'discard-scratch']);
     const calls = new Map<string, number>();
-    const { output } = await run(at, 'drill', {}, {
-      limits: { handBackAfter: (step) => (tasks.has(step) ? 0 : undefined) },
-      around: ({ step, call }) => {
-        calls.set(step, (calls.get(step) ?? 0) + 1);
-        return call();
+    const { output } = await run(
+      at,
+      'drill',
+      {},
+      {
+        limits: { handBackAfter: (step) => (tasks.has(step) ? 0 : undefined) },
+        around: ({ step, call }) => {
+          calls.set(step, (calls.get(step) ?? 0) + 1);
+          return call();
+        },
       },
-    });
+    );
     expect(output).toMatchObject({ verdict: 'PASSED', failedChecks: 0 });
     expect(calls.get('load-task')).toBeGreaterThan(4);
     expect(await proofState()).toBe('PASSED');
@@ -53,15 +58,20 @@ describe('a drill', () => {
 
   it('goes on when every step is killed once', async () => {
     const killed = new Set<string>();
-    const { output } = await run(at, 'drill', {}, {
-      around: async ({ pool, step, nth, call }) => {
-        const answer = call();
-        if (nth > 0) return answer;
-        await Promise.resolve();
-        if (pool.kill(step) > 0) killed.add(step);
-        return answer;
+    const { output } = await run(
+      at,
+      'drill',
+      {},
+      {
+        around: async ({ pool, step, nth, call }) => {
+          const answer = call();
+          if (nth > 0) return answer;
+          await Promise.resolve();
+          if (pool.kill(step) > 0) killed.add(step);
+          return answer;
+        },
       },
-    });
+    );
     expect(output).toMatchObject({ verdict: 'PASSED' });
     expect([...killed].sort()).toEqual([
       'audit-task',
@@ -79,12 +89,18 @@ describe('a drill', () => {
 
   it('of a copy that is not equal leaves a proof that says FAILED', async () => {
     const error = await failureOf(
-      run(at, 'drill', {}, {
-        around: async (call) => {
-          if (call.step === 'audit-task' && call.nth === 0) await query(await scratchUrl(call), `UPDATE person SET name = 'Zoe' WHERE id = 77`);
-          return call.call();
+      run(
+        at,
+        'drill',
+        {},
+        {
+          around: async (call) => {
+            if (call.step === 'audit-task' && call.nth === 0)
+              await query(await scratchUrl(call), `UPDATE person SET name = 'Zoe' WHERE id = 77`);
+            return call.call();
+          },
         },
-      }),
+      ),
     );
     expect(error.code).toBe('DrillFailed');
     expect(exitOf(error)).toBe(3);

@@ -61,8 +61,7 @@ const stopDump = async (at: Voyage): Promise<() => Promise<void>> => {
 };
 
 const planned = async ({ control }: Voyage): Promise<boolean> => {
-  for await (const { key } of control.list(sourcePrefix(SOURCE)))
-    if (key.endsWith('/plans/dump/plan.jsonl')) return true;
+  for await (const { key } of control.list(sourcePrefix(SOURCE))) if (key.endsWith('/plans/dump/plan.jsonl')) return true;
   return false;
 };
 

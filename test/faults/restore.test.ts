@@ -5,7 +5,7 @@ import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { latest } from '../../src/backup/catalog.ts';
 import { freshDatabase, query } from '../support/postgres.ts';
-import { exitOf, failureOf, run, segmentFiles, SOURCE, type Voyage, voyage } from './support.ts';
+import { exitOf, failureOf, run, SOURCE, segmentFiles, type Voyage, voyage } from './support.ts';
 
 /** One backup; each test damages a copy of its store. */
 let original: Voyage;

@@ -69,7 +69,10 @@ export const voyage = async (options: VoyageOptions = {}, ending: (end: () => Pr
     if (options.folder === undefined) await rm(folder, { recursive: true, force: true });
   });
   if (options.fill !== false) await query(database.url, options.fill ?? SCHEMA);
-  const environment = adhoc({ store: pathToFileURL(folder).href, from: database.url, sourceName: SOURCE, to: options.to, scratch: options.scratch }, '/');
+  const environment = adhoc(
+    { store: pathToFileURL(folder).href, from: database.url, sourceName: SOURCE, to: options.to, scratch: options.scratch },
+    '/',
+  );
   const withScratch =
     options.scratch === undefined
       ? environment
@@ -118,7 +121,9 @@ export const run = async (
     invoke(step, payload) {
       const nth = counts.get(step) ?? 0;
       counts.set(step, nth + 1);
-      return around === undefined ? pool.invoke(step, payload) : around({ pool, step, nth, payload, call: () => pool.invoke(step, payload) });
+      return around === undefined
+        ? pool.invoke(step, payload)
+        : around({ pool, step, nth, payload, call: () => pool.invoke(step, payload) });
     },
   });
   return succeeded(

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { LifeboatError } from '../../src/errors.ts';
 import { dumpInto } from '../../src/local/direct.ts';
 import { idAt } from '../backup/examples.ts';
-import { streamOf } from '../support/bytes.ts';
 import { fakes } from '../support/by-hand.ts';
+import { streamOf } from '../support/bytes.ts';
 import { textOf } from '../support/fake-server.ts';
 import { memoryRuntime } from '../support/runtime.ts';
 
@@ -33,7 +33,9 @@ describe('a dump without a store', () => {
     expect(done).toMatchObject({ segments: 13, bytes: Buffer.byteLength(text()) });
     expect(done.conclusion.assertions).toEqual([{ name: 'fake.rows', value: '33' }]);
     expect(done.digests.map(({ name }) => name)).toEqual(['notes', 'orders', 'people']);
-    const loaded = await all.target('spare').loadArtifact(streamOf(text()), { overwrite: false, signal: new AbortController().signal, progress: () => {} });
+    const loaded = await all
+      .target('spare')
+      .loadArtifact(streamOf(text()), { overwrite: false, signal: new AbortController().signal, progress: () => {} });
     expect(loaded.rows).toBe('33');
     expect(textOf(all.server.database('spare').content)).toBe(textOf(all.server.database('sea').content));
   });

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -48,8 +49,17 @@ describe('a pool of functions', () => {
   });
 
   it('fails with the name, the message and the hint of what a function throws', async () => {
-    const started = (await open()).invoke('start-backup', { source: 'lake', scheduledTime: null, schedule: null, execution: 'arn', startedAt: '2026-11-21T01:30:00Z' });
-    await expect(started).rejects.toMatchObject({ name: 'UnknownSource', message: expect.stringMatching(/no source called lake\nhint: It has sea\./) });
+    const started = (await open()).invoke('start-backup', {
+      source: 'lake',
+      scheduledTime: null,
+      schedule: null,
+      execution: 'arn',
+      startedAt: '2026-11-21T01:30:00Z',
+    });
+    await expect(started).rejects.toMatchObject({
+      name: 'UnknownSource',
+      message: expect.stringMatching(/no source called lake\nhint: It has sea\./),
+    });
   });
 
   it('tells a killed function by name, and goes on with another process', async () => {
@@ -71,7 +81,10 @@ describe('a pool of functions', () => {
   it('does not use a process that ended while nobody used it', async () => {
     const pool = await open();
     await quick(pool);
-    for (const { pid } of await workers()) process.kill(pid, 'SIGKILL');
+    const idle = await workers();
+    for (const { pid } of idle) process.kill(pid, 'SIGKILL');
+    // Gone from there once this process has heard of it.
+    await expect.poll(() => idle.filter(({ pid }) => existsSync(`/proc/${pid}`)), { timeout: 20_000 }).toEqual([]);
     for (let n = 0; n < 3; n++) expect(await quick(pool)).toBeDefined();
   });
 

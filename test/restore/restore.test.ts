@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { recordFailure, readFailures } from '../../src/backup/failures.ts';
+import { readFailures, recordFailure } from '../../src/backup/failures.ts';
 import { manifestKey } from '../../src/backup/layout.ts';
 import { abortRestore } from '../../src/restore/abort.ts';
 import { readAudit, readPhases } from '../../src/restore/conclude.ts';
@@ -30,15 +30,27 @@ const inputOf = (changes: Partial<ResolveInput> = {}): ResolveInput => ({
   ...changes,
 });
 
-const resolve = ({ runtime, all }: Awaited<ReturnType<typeof withBackup>>, changes: Partial<ResolveInput> = {}, target = all.target('spare')) =>
-  resolveRestore(runtime, inputOf(changes), async () => target);
+const resolve = (
+  { runtime, all }: Awaited<ReturnType<typeof withBackup>>,
+  changes: Partial<ResolveInput> = {},
+  target = all.target('spare'),
+) => resolveRestore(runtime, inputOf(changes), async () => target);
 
 describe('resolveRestore', () => {
   it('picks the backup, and writes down what this restore is', async () => {
     const at = await withBackup();
     const resolved = await resolve(at);
-    expect(resolved).toEqual({ source: 'sea', restore: expect.stringMatching(/^20261121T020000Z-/), backup: at.manifest.backup, stage: 'prepare' });
-    expect(await readRestore(at.runtime, 'sea', resolved.restore)).toMatchObject({ backup: at.manifest.backup, target: 'spare', execution: 'arn:restore' });
+    expect(resolved).toEqual({
+      source: 'sea',
+      restore: expect.stringMatching(/^20261121T020000Z-/),
+      backup: at.manifest.backup,
+      stage: 'prepare',
+    });
+    expect(await readRestore(at.runtime, 'sea', resolved.restore)).toMatchObject({
+      backup: at.manifest.backup,
+      target: 'spare',
+      execution: 'arn:restore',
+    });
     expect(await resolve(at)).toEqual(resolved);
   });
 
@@ -47,7 +59,15 @@ describe('resolveRestore', () => {
     expect(await resolve(at, { only: 'audit' }, at.all.target('sea'))).toMatchObject({ stage: 'audit' });
   });
 
-  const facts: TargetFacts = { product: 'Fake', version: '1', place: 'fake://one/spare', content: 'x', bytes: 0, problems: [], empty: true };
+  const facts: TargetFacts = {
+    product: 'Fake',
+    version: '1',
+    place: 'fake://one/spare',
+    content: 'x',
+    bytes: 0,
+    problems: [],
+    empty: true,
+  };
   const refusals: [string, Partial<TargetFacts>, boolean, string | undefined][] = [
     ['takes an empty one', {}, false, undefined],
     ['refuses one that is not empty', { empty: false }, false, 'TargetNotEmpty'],
@@ -57,7 +77,12 @@ describe('resolveRestore', () => {
     ['takes the very place of the source when it is empty: after a disaster', { place: 'fake://one/sea' }, false, undefined],
     ['refuses the source', { place: 'fake://one/sea', empty: false }, false, 'TargetIsSource'],
     ['refuses to overwrite the source, even an empty one', { place: 'fake://one/sea' }, true, 'TargetIsSource'],
-    ['refuses one with a problem', { problems: [{ code: 'ReadOnly', message: 'it is a replica', hint: 'Use the primary.' }] }, true, 'TargetProblem'],
+    [
+      'refuses one with a problem',
+      { problems: [{ code: 'ReadOnly', message: 'it is a replica', hint: 'Use the primary.' }] },
+      true,
+      'TargetProblem',
+    ],
   ];
 
   it.each(refusals)('%s', async (_, changes, overwrite, code) => {
@@ -125,7 +150,10 @@ describe('a restore by hand', () => {
   it('has no audit and no phases before it ended', async () => {
     const at = await withBackup();
     const { restore } = await resolve(at);
-    await expect(readAudit(at.runtime, 'sea', restore)).rejects.toMatchObject({ code: 'NotMeasured', message: expect.stringContaining(restore) });
+    await expect(readAudit(at.runtime, 'sea', restore)).rejects.toMatchObject({
+      code: 'NotMeasured',
+      message: expect.stringContaining(restore),
+    });
     expect(await readPhases(at.runtime, 'sea', restore)).toEqual([]);
   });
 });
@@ -159,6 +187,8 @@ describe('abortRestore', () => {
 
   it('tells its drill in which stage', async () => {
     const { runtime } = await failed('20261121T020000Z-aaaa');
-    expect(await readFailures(runtime, 'sea', '20261121T020000Z-aaaa')).toEqual([{ step: 'audit', code: 'TargetFull', message: 'no room', hint: 'Make room.' }]);
+    expect(await readFailures(runtime, 'sea', '20261121T020000Z-aaaa')).toEqual([
+      { step: 'audit', code: 'TargetFull', message: 'no room', hint: 'Make room.' },
+    ]);
   });
 });

@@ -139,11 +139,17 @@ describe.each(['backup', 'restore', 'drill'] as const)('%s', (machine) => {
 
   it('fails by name when a store refuses, loses nothing that was good, and works again afterwards', async () => {
     for (const kind of kinds.filter(isStore)) {
-      const { system, ended } = await struck(machine, kind, 1, new LifeboatError('StoreDenied', `${kind.what} is not allowed`, { hint: 'Ask.' }));
+      const { system, ended } = await struck(
+        machine,
+        kind,
+        1,
+        new LifeboatError('StoreDenied', `${kind.what} is not allowed`, { hint: 'Ask.' }),
+      );
       const where = `${kind.step} at ${kind.what}`;
       const before = await soundManifests(system.store);
       if (ended.outcome.status !== 'SUCCEEDED') {
-        const said = ended.outcome.error === 'NotMeasured' ? JSON.stringify(await system.failures()) + ended.outcome.cause : ended.outcome.error;
+        const said =
+          ended.outcome.error === 'NotMeasured' ? JSON.stringify(await system.failures()) + ended.outcome.cause : ended.outcome.error;
         expect.soft(said, where).toContain('StoreDenied');
       }
       for (const manifest of before) expect(await artifactOf(system.store, manifest), where).toBe(TRUTH);

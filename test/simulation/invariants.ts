@@ -55,7 +55,10 @@ export const watchStores = (bare: Store, system: () => System, last: number): Wa
     await mustVerify(bare, manifest);
     const truth = truthOf(system(), manifest);
     must(truth === (await artifactOf(bare, manifest)), `backup ${manifest.backup} does not show what its instant showed`);
-    must((await readAll(bare, `${SOURCE}/backups/${manifest.backup}/RESTORE.md`)) !== undefined, `backup ${manifest.backup} has no RESTORE.md`);
+    must(
+      (await readAll(bare, `${SOURCE}/backups/${manifest.backup}/RESTORE.md`)) !== undefined,
+      `backup ${manifest.backup} has no RESTORE.md`,
+    );
   };
 
   const proven = async (proof: Proof): Promise<void> => {
@@ -76,7 +79,9 @@ export const watchStores = (bare: Store, system: () => System, last: number): Wa
     pruned.add(backup);
     const entries = await listed(bare, SOURCE);
     const own = entries.find((entry) => entry.backup === backup);
-    const newer = entries.filter((entry) => own !== undefined && entry.state === 'sound' && entry.recordedAt >= own.recordedAt && entry !== own);
+    const newer = entries.filter(
+      (entry) => own !== undefined && entry.state === 'sound' && entry.recordedAt >= own.recordedAt && entry !== own,
+    );
     must(newer.length >= last, `${backup} was pruned, with only ${newer.length} newer ones`);
     const proven = entries.filter((entry) => entry.proof.state === 'PASSED').sort((a, b) => (a.recordedAt < b.recordedAt ? 1 : -1));
     must(proven[0]?.backup !== backup, `${backup} was pruned, the newest that was proven`);
@@ -110,7 +115,10 @@ export const watchStores = (bare: Store, system: () => System, last: number): Wa
         const etag = await control.replace(key, body, ifMatch);
         if (etag !== undefined && before?.state === 'held' && after?.state === 'held' && before.execution !== after.execution) {
           const expired = Date.parse(before.expiresAt) <= system().runtime.now().getTime();
-          must(expired || system().stateOf(before.execution) !== 'running', `${after.execution} took the lease of ${before.execution}, which runs`);
+          must(
+            expired || system().stateOf(before.execution) !== 'running',
+            `${after.execution} took the lease of ${before.execution}, which runs`,
+          );
         }
         return etag;
       },

@@ -22,7 +22,8 @@ describe('the simulation', () => {
     'keeps every promise in any storm',
     async () => {
       const failures: string[] = [];
-      for (const seed of seeds) await run(seed).catch((error: unknown) => failures.push(error instanceof Error ? error.message : String(error)));
+      for (const seed of seeds)
+        await run(seed).catch((error: unknown) => failures.push(error instanceof Error ? error.message : String(error)));
       expect(failures).toEqual([]);
     },
     only === undefined ? 30_000 + seeds.length * 5_000 : 60_000,

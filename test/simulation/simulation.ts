@@ -116,7 +116,8 @@ export const simulate = async (seed: number, tell: (line: string) => void = () =
     random,
     fate: (moment) => {
       const next = fate(moment);
-      if (next !== 'go on') happened.push(`${moment.invocation?.step}: ${next === 'kill' ? 'killed' : next.code} at ${moment.what} ${moment.key}`);
+      if (next !== 'go on')
+        happened.push(`${moment.invocation?.step}: ${next === 'kill' ? 'killed' : next.code} at ${moment.what} ${moment.key}`);
       return next;
     },
     around,
@@ -138,7 +139,9 @@ export const simulate = async (seed: number, tell: (line: string) => void = () =
       executions.push({ machine, ended });
       if (ended.outcome.status !== 'SUCCEEDED' && !crashed.has(controller))
         await tracked(() => system.invoke('janitor', { source: SOURCE })).catch(() => {});
-      happened.push(`${machine} ${ended.outcome.status} ${ended.outcome.status === 'SUCCEEDED' ? '' : `${ended.outcome.error} ${ended.outcome.cause}`}`);
+      happened.push(
+        `${machine} ${ended.outcome.status} ${ended.outcome.status === 'SUCCEEDED' ? '' : `${ended.outcome.error} ${ended.outcome.cause}`}`,
+      );
       running.delete(controller);
       return ended;
     });
@@ -167,7 +170,10 @@ export const simulate = async (seed: number, tell: (line: string) => void = () =
         return void twins.push(Promise.all([first, start('backup', input)]));
       }
       case 'drill':
-        return void start('drill', { seed: Math.floor(random() * 1000), selection: among(['latest', 'oldest', 'random', 'never-drilled']) });
+        return void start('drill', {
+          seed: Math.floor(random() * 1000),
+          selection: among(['latest', 'oldest', 'random', 'never-drilled']),
+        });
       case 'restore':
         return void start('restore', { target: 'spare', overwrite: true });
       case 'write to the source':
@@ -231,8 +237,11 @@ const OutputSchema = z.object({ backup: z.string(), already: z.boolean().optiona
 
 /** One schedule makes one backup, however often it is delivered, while that one is there. */
 const mustBeOne = (delivered: readonly Ended[], pruned: ReadonlySet<string>): void => {
-  const made = delivered.flatMap((ended) => (ended.outcome.status === 'SUCCEEDED' ? [OutputSchema.parse(ended.outcome.output).backup] : []));
-  if (new Set(made.filter((backup) => !pruned.has(backup))).size > 1) throw new Error(`one schedule made two backups: ${made.join(' and ')}`);
+  const made = delivered.flatMap((ended) =>
+    ended.outcome.status === 'SUCCEEDED' ? [OutputSchema.parse(ended.outcome.output).backup] : [],
+  );
+  if (new Set(made.filter((backup) => !pruned.has(backup))).size > 1)
+    throw new Error(`one schedule made two backups: ${made.join(' and ')}`);
 };
 
 /** When the storm is over, all that is listed is whole, and everything works again. */

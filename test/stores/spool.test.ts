@@ -2,8 +2,8 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Body } from '../../src/stores/store.ts';
 import { temporarySpool } from '../../src/stores/spool.ts';
+import type { Body } from '../../src/stores/store.ts';
 import { gather } from '../support/bytes.ts';
 
 const MIB = 1024 * 1024;

@@ -2,11 +2,10 @@ import { publishInstant } from '../../src/backup/instants.ts';
 import { readAll } from '../../src/backup/objects.ts';
 import { TaskLineSchema } from '../../src/backup/plan-index.ts';
 import { backupRun, type Run } from '../../src/backup/rooms.ts';
-import { type SealInput, sealBackup } from '../../src/backup/seal.ts';
+import { findManifest, type SealInput, sealBackup } from '../../src/backup/seal.ts';
 import { planStage, runTask } from '../../src/backup/stage.ts';
 import { startBackup } from '../../src/backup/start.ts';
 import type { BackupId, Manifest } from '../../src/backup/types.ts';
-import { findManifest } from '../../src/backup/seal.ts';
 import { concludeRestore } from '../../src/restore/conclude.ts';
 import type { RestoreRecord } from '../../src/restore/record.ts';
 import { manifestOf } from '../../src/restore/resolve.ts';
@@ -32,7 +31,13 @@ export const fakes = (runtime: TestRuntime, changes: Partial<Behaviour> = {}): F
   server.make('sea', exampleContent());
   server.make('spare');
   const own = behaviour({ holds: false, ...changes });
-  const placeOf = (database: string): FakePlace => ({ server, database, behaviour: own, now: () => runtime.now(), sleep: (ms, signal) => runtime.sleep(ms, signal) });
+  const placeOf = (database: string): FakePlace => ({
+    server,
+    database,
+    behaviour: own,
+    now: () => runtime.now(),
+    sleep: (ms, signal) => runtime.sleep(ms, signal),
+  });
   return { server, behaviour: own, source: fakeSource(placeOf('sea')), target: (database) => fakeTarget(placeOf(database)) };
 };
 
@@ -48,7 +53,12 @@ const runAll = async (stage: Stage, run: Run, budget: Budget): Promise<void> => 
 };
 
 /** All but sealing; answers what sealing takes. */
-export const dumped = async (runtime: TestRuntime, { source }: Fakes, execution = 'arn:one', startedAt = runtime.now()): Promise<SealInput> => {
+export const dumped = async (
+  runtime: TestRuntime,
+  { source }: Fakes,
+  execution = 'arn:one',
+  startedAt = runtime.now(),
+): Promise<SealInput> => {
   runtime.states.set(execution, 'running');
   const input = { source: 'sea', scheduledTime: null, schedule: null, execution, startedAt: startedAt.toISOString() };
   const { backup } = await startBackup(runtime, source, input);

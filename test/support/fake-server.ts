@@ -70,7 +70,8 @@ export const openServer = (options: FakeServerOptions): FakeServer => {
   const snapshots = new Map<string, Snapshot>();
   let made = 0;
 
-  const lost = (): LifeboatError => new LifeboatError('ConnectionLost', `server ${name} closed the session`, { hint: 'It may have restarted.' });
+  const lost = (): LifeboatError =>
+    new LifeboatError('ConnectionLost', `server ${name} closed the session`, { hint: 'It may have restarted.' });
   const living = (session: Session): void => {
     if (!session.open) throw lost();
   };

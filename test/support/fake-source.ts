@@ -138,7 +138,8 @@ const takeHold = async (place: FakePlace, session: Session, held: Held): Promise
   return { ...at, token: { ...token, snapshot: again } };
 };
 
-const lost = (): LifeboatError => new LifeboatError('InstantLost', 'no snapshot of this backup lives any more', { hint: 'Start a new backup.' });
+const lost = (): LifeboatError =>
+  new LifeboatError('InstantLost', 'no snapshot of this backup lives any more', { hint: 'Start a new backup.' });
 
 /** The newest living instant; all must be relays of one. */
 const join = (place: FakePlace, session: Session, instants: readonly PointInTime[]) => {
@@ -171,7 +172,8 @@ const dumpStage = (place: FakePlace): Stage => ({
       for (let n = resume === undefined ? 0 : Number(resume); n < tasks.length; n++) {
         await place.server.work(session, place.behaviour.plansInParts ? Math.min(place.behaviour.segmentMs, PLAN_MS) : 0, 'plan');
         const task = tasks[n];
-        if (task !== undefined) yield { task, ...(place.behaviour.plansInParts && n + 1 < tasks.length ? { resume: String(n + 1) as Cursor } : {}) };
+        if (task !== undefined)
+          yield { task, ...(place.behaviour.plansInParts && n + 1 < tasks.length ? { resume: String(n + 1) as Cursor } : {}) };
       }
     } finally {
       session.close();
@@ -225,7 +227,9 @@ const dumpRows = async (
 };
 
 /** Key and value are columns; a row's bytes are both, each behind its length. */
-export const digestsOf = async (classes: readonly (readonly [string, readonly (readonly [string, string])[]])[]): Promise<ClassDigest[]> => {
+export const digestsOf = async (
+  classes: readonly (readonly [string, readonly (readonly [string, string])[]])[],
+): Promise<ClassDigest[]> => {
   const open = await digests();
   return classes.map(([name, rows]) => {
     const digest = open.open(name, ['key', 'value']);
@@ -237,7 +241,13 @@ export const digestsOf = async (classes: readonly (readonly [string, readonly (r
   });
 };
 
-const write = (place: FakePlace, context: TaskContext, n: number, text: string, about: { readonly kind: string; readonly class?: string }) =>
+const write = (
+  place: FakePlace,
+  context: TaskContext,
+  n: number,
+  text: string,
+  about: { readonly kind: string; readonly class?: string },
+) =>
   context.write.write(
     ordinal(about.kind === 'tail' ? ORDINAL_TASK_MAX : context.task, n),
     (async function* () {

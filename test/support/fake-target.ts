@@ -81,7 +81,9 @@ const prepare = (place: FakePlace): Stage =>
     const empty = rowsIn(found.content) === 0 && found.marker === undefined;
     if (samePlace && (input.overwrite || !empty)) throw new LifeboatError('TargetIsSource', `${placeOf(place)} is the source`);
     if (!empty && !input.overwrite)
-      throw found.marker === undefined ? notEmpty(place) : new LifeboatError('TargetUnusable', `restore ${found.marker.restore} did not end`);
+      throw found.marker === undefined
+        ? notEmpty(place)
+        : new LifeboatError('TargetUnusable', `restore ${found.marker.restore} did not end`);
     found.content = new Map();
     found.marker = { restore: input.restore, loaded: new Set() };
   });

@@ -52,7 +52,14 @@ export const startS3Server = async (): Promise<S3Server> => {
 
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { operation, bucketName, key, query } = routeOf(request);
-    seen.push({ operation, bucket: bucketName, key, query, headers: request.headers, status: () => (response.headersSent ? response.statusCode : 0) });
+    seen.push({
+      operation,
+      bucket: bucketName,
+      key,
+      query,
+      headers: request.headers,
+      status: () => (response.headersSent ? response.statusCode : 0),
+    });
     const fault = faults.take(operation, key);
     if (fault?.kind === 'slow') await sleep(fault.ms);
     if (fault !== undefined && isBefore(fault)) return refuse(fault, request, response);

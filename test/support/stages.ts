@@ -46,7 +46,11 @@ export const next = (cursor: string, afterSeconds?: number): Part =>
   done({ next: { cursor: cursor as Cursor, ...(afterSeconds === undefined ? {} : { afterSeconds }) } });
 
 /** A stage of these tasks; planning may stop after each of them. */
-export const stageOf = (tasks: readonly Json[], run: Stage['run'] = async () => done(), name = 'work'): Stage & { readonly planned: number[] } => {
+export const stageOf = (
+  tasks: readonly Json[],
+  run: Stage['run'] = async () => done(),
+  name = 'work',
+): Stage & { readonly planned: number[] } => {
   const planned: number[] = [];
   return {
     name,

@@ -15,7 +15,7 @@ import type { World } from '../../src/environment/world.ts';
 import { LifeboatError } from '../../src/errors.ts';
 import { failureOf, functionTimedOut } from '../../src/local/asl/errors.ts';
 import { runMachine } from '../../src/local/asl/machine.ts';
-import type { NestedExecution, World as MachineWorld } from '../../src/local/asl/world.ts';
+import type { World as MachineWorld, NestedExecution } from '../../src/local/asl/world.ts';
 import { definitionOf, type Ended, type MachineName } from '../../src/local/machines.ts';
 import type { Services } from '../../src/sources/contract.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
@@ -151,7 +151,13 @@ export const openSystem = (options: SystemOptions = {}): System => {
   server.make('sea', exampleContent());
   server.make('spare');
 
-  const placeOf = (database: string): FakePlace => ({ server, database, behaviour: own, now, sleep: (milliseconds, signal) => sleep(milliseconds, signal) });
+  const placeOf = (database: string): FakePlace => ({
+    server,
+    database,
+    behaviour: own,
+    now,
+    sleep: (milliseconds, signal) => sleep(milliseconds, signal),
+  });
   const services: Services = { secret: async () => '', now, temporary: '/nonexistent' };
   const entry: SourceEntry = {
     kind: 'fake',
@@ -183,7 +189,10 @@ export const openSystem = (options: SystemOptions = {}): System => {
       return states.get(arn) ?? 'unknown';
     },
   };
-  const databaseOf = (record: { readonly target: string | null }, drill?: { readonly drill: string; readonly scratch: string | null }): string => {
+  const databaseOf = (
+    record: { readonly target: string | null },
+    drill?: { readonly drill: string; readonly scratch: string | null },
+  ): string => {
     const name = drill === undefined ? record.target : drill.scratch;
     if (name === null || environment.targets[name] === undefined) throw new LifeboatError('TargetMissing', `no target called ${name}`);
     return drill === undefined ? name : scratchName(drill.drill);
@@ -250,7 +259,8 @@ export const openSystem = (options: SystemOptions = {}): System => {
         sessions.delete(invocation);
       }
     });
-  const invoke = (step: string, payload: Json): Promise<Json> => options.around?.(step, payload, () => call(step, payload)) ?? call(step, payload);
+  const invoke = (step: string, payload: Json): Promise<Json> =>
+    options.around?.(step, payload, () => call(step, payload)) ?? call(step, payload);
 
   const machineWorld: MachineWorld = {
     invoke: (step, payload) => invoke(step, payload),
@@ -289,7 +299,8 @@ export const openSystem = (options: SystemOptions = {}): System => {
     async run(machine, input = {}, { signal = new AbortController().signal, janitor = true } = {}) {
       useWorld(world);
       const ended = await start(machine, { source: SOURCE, ...input }, signal);
-      if (ended.outcome.status !== 'SUCCEEDED' && janitor) await invoke('janitor', { source: SOURCE }).catch((error: unknown) => progress.push(warning(error)));
+      if (ended.outcome.status !== 'SUCCEEDED' && janitor)
+        await invoke('janitor', { source: SOURCE }).catch((error: unknown) => progress.push(warning(error)));
       return { execution: ended.execution, outcome: ended.outcome };
     },
     invoke(step, payload) {
@@ -307,7 +318,10 @@ export const openSystem = (options: SystemOptions = {}): System => {
   return system;
 };
 
-const warning = (error: unknown): Progress => ({ type: 'warning', message: error instanceof Error ? `${error.name}: ${error.message}` : String(error) });
+const warning = (error: unknown): Progress => ({
+  type: 'warning',
+  message: error instanceof Error ? `${error.name}: ${error.message}` : String(error),
+});
 
 const machineNamed = (name: string): MachineName => {
   if (name === 'backup' || name === 'restore' || name === 'drill') return name;
