@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { type Failure, failureOf, recordFailure, withHint } from '../src/backup/failures.ts';
 import { readWorld } from '../src/environment/bundled.ts';
 import type { World } from '../src/environment/world.ts';
+import { LifeboatError } from '../src/errors.ts';
 import type { Budget } from '../src/sources/contract.ts';
 
 /** What a step may use: its world, and the time that its function has. */
@@ -35,17 +36,29 @@ export const step =
     try {
       return (await run(input.parse(event), { ...world, budget, attempt: context.awsRequestId })) ?? {};
     } catch (error) {
-      throw await reported(world, event, context, error);
+      throw await reported(world, event, context, isAbort(error) && budget.signal.aborted ? budget.signal.reason : error);
     } finally {
       end();
     }
   };
 
+/** Handing back takes pieces that fit into a function; to try the same again would end the same. */
+const outOfTime = (total: number): LifeboatError =>
+  new LifeboatError(
+    'NoProgress',
+    `the time of this function, ${Math.round(total / 1000)} s, was over before its work could be handed back`,
+    {
+      hint: 'A single piece of this work takes longer than one function may run; is the server very slow?',
+    },
+  );
+
+const isAbort = (error: unknown): boolean => error instanceof Error && error.name === 'AbortError';
+
 const budgetOf = (context: FunctionContext): { readonly budget: Budget; readonly end: () => void } => {
   const total = context.getRemainingTimeInMillis();
   const margin = Math.min(MARGIN_MS, total * MARGIN_SHARE);
   const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(), Math.max(0, total - margin / 2)).unref();
+  const timer = setTimeout(() => controller.abort(outOfTime(total)), Math.max(0, total - margin / 2)).unref();
   const early = context.handBackAfterMs === undefined ? 0 : Math.max(0, total - margin - context.handBackAfterMs);
   const remaining = (): number => context.getRemainingTimeInMillis() - margin - early;
   return { budget: { remaining, signal: controller.signal }, end: () => clearTimeout(timer) };
@@ -56,8 +69,7 @@ const reported = async (world: World, event: unknown, context: FunctionContext, 
   const failure = failureOf('', error);
   const run = runOf(event);
   if (run !== undefined) await noted(world, run, failure, context.awsRequestId);
-  if (!(error instanceof Error)) return error;
-  error.message = withHint(failure);
+  if (error instanceof LifeboatError) error.message = withHint(failure);
   return error;
 };
 

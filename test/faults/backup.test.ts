@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { ownServer, query } from '../support/postgres.ts';
 import { backupsIn, before, exitOf, failureOf, leaseOf, run, SOURCE, voyage } from './support.ts';
@@ -89,6 +90,28 @@ describe('a backup of a real PostgreSQL', () => {
     ]);
     expect(await backupsIn(at)).toBe(1);
     expect(await leaseOf(at)).toBeUndefined();
+  });
+
+  it('outlives its functions: lanes change while it goes on, and tasks hand back whenever they can', async () => {
+    const at = await voyage();
+    const tasks = new Set(['dump-task', 'seal-backup', 'prune-backups']);
+    let rounds = 0;
+    await run(
+      at,
+      'backup',
+      {},
+      {
+        limits: { timeoutOf: (step) => (step === 'hold' ? 4_000 : undefined), handBackAfter: (step) => (tasks.has(step) ? 0 : undefined) },
+        around: async ({ step, nth, call }) => {
+          if (step === 'hold') rounds += 1;
+          // The source is slow: longer than any holder may hold.
+          if (step === 'dump-task' && nth < 6) await sleep(1_500);
+          return call();
+        },
+      },
+    );
+    expect(rounds).toBeGreaterThan(3);
+    expect(await backupsIn(at)).toBe(1);
   });
 
   it('refuses a second one at the same time, and the first goes on', async () => {

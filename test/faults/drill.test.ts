@@ -2,11 +2,12 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { drillKey, restoreKey } from '../../src/backup/control-keys.ts';
 import { readJson } from '../../src/backup/objects.ts';
+import type { Progress } from '../../src/backup/progress.ts';
 import { scratchName } from '../../src/drill/record.ts';
 import { systemFromUrl } from '../../src/sources/registry.ts';
 import { listed } from '../support/checks.ts';
-import { postgresUrl, query } from '../support/postgres.ts';
-import { type Around, exitOf, failureOf, run, SOURCE, type Voyage, voyage } from './support.ts';
+import { ownServer, postgresUrl, query } from '../support/postgres.ts';
+import { type Around, before, exitOf, failureOf, run, SOURCE, type Voyage, voyage } from './support.ts';
 
 let at: Voyage;
 const endings: (() => Promise<void>)[] = [];
@@ -106,6 +107,16 @@ describe('a drill', () => {
     expect(exitOf(error)).toBe(3);
     expect(await proofState()).toBe('FAILED');
     expect(JSON.parse(error.message)).toMatchObject({ verdict: 'FAILED', failedChecks: 2 });
+  });
+
+  it('whose scratch server dies has measured nothing, and what cleaning up meets does not hide it', async () => {
+    const server = await ownServer();
+    const { environment } = await voyage({ url: at.database.url, folder: at.folder, fill: false, scratch: server.url }, () => {});
+    const progress: Progress[] = [];
+    const error = await failureOf(run({ ...at, environment, progress }, 'drill', {}, { around: before('load-task', () => server.kill()) }));
+    expect(error.code).toBe('NotMeasured');
+    expect(progress).toContainEqual({ type: 'warning', message: expect.stringContaining('ConnectionRefused') });
+    expect(await proofState()).toBe('NOT_MEASURED');
   });
 
   it('without a scratch target has measured nothing, and says so', async () => {

@@ -64,8 +64,18 @@ describe('the functions', () => {
   it('refuse an input that is not theirs', async () => {
     const system = openSystem();
     await expect(system.invoke('end-backup', { source: SOURCE, backup: 'not an id' })).rejects.toMatchObject({ name: 'ZodError' });
-    await expect(system.invoke('hold', { source: SOURCE, backup: '20261121T013000Z-4f2a', lane: 2, round: 0 })).rejects.toMatchObject({ name: 'ZodError' });
-    await expect(system.invoke('start-backup', { source: 'lake', scheduledTime: null, schedule: null, execution: 'x', startedAt: '2026-11-21T01:30:00Z' })).rejects.toMatchObject({ name: 'UnknownSource' });
+    await expect(system.invoke('hold', { source: SOURCE, backup: '20261121T013000Z-4f2a', lane: 2, round: 0 })).rejects.toMatchObject({
+      name: 'ZodError',
+    });
+    await expect(
+      system.invoke('start-backup', {
+        source: 'lake',
+        scheduledTime: null,
+        schedule: null,
+        execution: 'x',
+        startedAt: '2026-11-21T01:30:00Z',
+      }),
+    ).rejects.toMatchObject({ name: 'UnknownSource' });
   });
 
   it('hold no logic: none is longer than a page', () => {
