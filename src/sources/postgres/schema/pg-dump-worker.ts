@@ -14,7 +14,8 @@ const turn = new Int32Array(flag);
 const exchange = (bytes: Uint8Array): Uint8Array => {
   Atomics.store(turn, 0, 0);
   port.postMessage(bytes);
-  Atomics.wait(turn, 0, 0);
+  // In a loop: the wake-up for the reply before may come late, after that reply was seen and read.
+  while (Atomics.load(turn, 0) === 0) Atomics.wait(turn, 0, 0);
   const reply: unknown = receiveMessageOnPort(port)?.message;
   if (reply instanceof Uint8Array) return reply;
   throw new Error('no reply from the main thread');
