@@ -8,6 +8,6 @@ const Input = BackupInput.extend({ failure: z.unknown() });
 
 /** Deletes nothing; a backup that has its manifest is complete, and any other gives back what it holds. */
 export const handler = step(Input, async ({ failure, ...input }, { runtime, openSource }) => {
-  const aborted = await abortBackup(runtime, openSource(input.source), input, failure);
+  const aborted = await abortBackup(runtime, await openSource(input.source), input, failure);
   return aborted.completed ? aborted : { completed: false, error: aborted.failure.code, cause: withHint(aborted.failure) };
 });

@@ -10,5 +10,5 @@ const Input = DrillInput.extend({ resume: z.string().nullable() });
 export const handler = step(Input, async ({ source, drill, resume }, { runtime, openTarget, budget }) => {
   const record = await readDrill(runtime, source, drill);
   if (record.scratch === null) return { resume: null, wait: 0 };
-  return discardScratch(runtime, openTarget({ source, target: null, drill }, record), record, resume, budget);
+  return discardScratch(runtime, await openTarget({ source, target: null, drill }, record), record, resume, budget);
 });

@@ -9,7 +9,7 @@ const Input = BackupInput.extend({ line: TaskLineSchema, part: z.int().nonnegati
 
 /** One child of the Distributed Map: dumps one task of the backup's plan, or as much of it as the time allows. */
 export const handler = step(Input, async ({ source: name, backup, ...input }, { runtime, openSource, budget }) => {
-  const { dump } = openSource(name);
+  const { dump } = await openSource(name);
   const run = await backupRun(runtime, name, backup);
   const next = await runTask(dump, run.room(dump.name), run.taskContext(dump.name, input.line.task, budget), input);
   return continued(runtime, dump.name, input, next);

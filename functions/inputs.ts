@@ -34,7 +34,7 @@ export const openRestore = async (
 ): Promise<OpenRestore> => {
   const record = await readRestore(context.runtime, input.source, input.restore);
   const drill = record.drill === null ? undefined : await readDrill(context.runtime, input.source, record.drill);
-  return { record, manifest: await manifestOf(context.runtime, record), target: context.openTarget(record, drill) };
+  return { record, manifest: await manifestOf(context.runtime, record), target: await context.openTarget(record, drill) };
 };
 
 /** Where a Map finds a plan, and where it writes its results; null keys while planning goes on. */

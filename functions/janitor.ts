@@ -11,7 +11,7 @@ export const handler = step(Input, async ({ source }, { runtime, openSource, ope
     {
       source,
       openTarget: (record) => openTarget({ source, target: null, drill: record.drill }, record),
-      expire: openSource(source).tidy,
+      expire: (await openSource(source)).tidy,
       settled: false,
     },
     budget,

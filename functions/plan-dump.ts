@@ -10,7 +10,7 @@ const Input = BackupInput.extend({ part: z.int().nonnegative(), resume: z.string
 
 /** Writes the plan of the dump, or as much of it as the time allows; answers where the Map finds it. */
 export const handler = step(Input, async ({ source: name, backup, part, resume }, { runtime, entry, openSource, budget }) => {
-  const { dump } = openSource(name);
+  const { dump } = await openSource(name);
   const run = await backupRun(runtime, name, backup, entry(name).concurrency ?? DEFAULT_CONCURRENCY);
   const outcome = await planStage(dump, run.room(dump.name), run.context(budget), { part, resume });
   if (outcome.plan !== null) runtime.report({ type: 'planned', stage: dump.name, tasks: outcome.tasks });

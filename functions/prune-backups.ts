@@ -7,6 +7,10 @@ import { step } from './step.ts';
 export const handler = step(BackupInput, async ({ source, backup }, { runtime, entry, openSource, budget }) => {
   const { retention: policy, timezone } = entry(source);
   const { lease } = await readRun(runtime, source, backup);
-  const { removed, done } = await pruneBackups(runtime, { source, policy, timezone, lease, forget: openSource(source).forget }, budget);
+  const { removed, done } = await pruneBackups(
+    runtime,
+    { source, policy, timezone, lease, forget: (await openSource(source)).forget },
+    budget,
+  );
   return { removed: removed.length, done };
 });

@@ -4,5 +4,5 @@ import { step } from './step.ts';
 
 /** Lets the lanes go, or closes what was opened. */
 export const handler = step(BackupInput, async (input, { runtime, openSource }) => {
-  await releasePointInTime(runtime, openSource(input.source), input);
+  await releasePointInTime(runtime, await openSource(input.source), input);
 });

@@ -20,6 +20,6 @@ export const handler = step(Input, async (input, { runtime, environment, openTar
   const entry = environment.sources[input.source];
   const drill = input.drill === null ? undefined : await readDrill(runtime, input.source, input.drill);
   const target = input.target ?? (drill === undefined ? (entry?.restore?.target ?? null) : null);
-  const resolved = await resolveRestore(runtime, { ...input, target }, async (record) => openTarget(record, drill));
+  const resolved = await resolveRestore(runtime, { ...input, target }, (record) => openTarget(record, drill));
   return { ...resolved, drill: input.drill, concurrency: entry?.concurrency ?? DEFAULT_CONCURRENCY };
 });

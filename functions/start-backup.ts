@@ -13,7 +13,7 @@ const Input = z.object({
 
 /** Names the backup, takes the lease, inspects the source; says which lanes hold its instant. */
 export const handler = step(Input, async (input, { runtime, entry, openSource }) => {
-  const source = openSource(input.source);
+  const source = await openSource(input.source);
   const started = await startBackup(runtime, source, input);
   return {
     source: input.source,

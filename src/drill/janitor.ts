@@ -21,7 +21,7 @@ export interface Tidied {
 
 export interface TidyInput {
   readonly source: string;
-  readonly openTarget: (record: DrillRecord) => Target;
+  readonly openTarget: (record: DrillRecord) => Promise<Target>;
   /** Removes throw-away systems whose time is over, for kinds that make any; see Source. */
   readonly expire?: Source['tidy'];
   /** Whether no function of an execution that ended can still be at work: it might make its target anew. */
@@ -63,7 +63,7 @@ const discard = async (runtime: Runtime, input: TidyInput, record: DrillRecord, 
   const note = await readJson(runtime.control, discardedKey(source, drill));
   const before = note === undefined ? undefined : Date.parse(DiscardedSchema.parse(note).at);
   const late = before !== undefined && runtime.now().getTime() - before >= FUNCTION_MAX_MS;
-  if (!(await remove(runtime, input.openTarget(record), record, late ? `${drill}.late` : drill, budget))) return false;
+  if (!(await remove(runtime, await input.openTarget(record), record, late ? `${drill}.late` : drill, budget))) return false;
   if (late || input.settled) await forgetScratch(runtime, source, drill);
   else await createJson(runtime.control, discardedKey(source, drill), { at: runtime.now().toISOString() });
   return true;

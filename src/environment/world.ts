@@ -26,9 +26,9 @@ export interface World {
   readonly environment: Environment;
   readonly runtime: Runtime;
   entry(source: string): SourceEntry;
-  openSource(source: string): Source;
+  openSource(source: string): Promise<Source>;
   /** The target of a restore: a named one, or the scratch target of a drill. */
-  openTarget(record: Pick<RestoreRecord, 'source' | 'target' | 'drill'>, drill?: DrillRecord): Target;
+  openTarget(record: Pick<RestoreRecord, 'source' | 'target' | 'drill'>, drill?: DrillRecord): Promise<Target>;
   /** The scratch target of a drill, for records and reports; never a secret. */
   describeScratch(drill: DrillRecord): string;
 }
@@ -60,8 +60,8 @@ export const openWorld = async (environment: Environment, report: Report): Promi
     environment,
     runtime,
     entry,
-    openSource: (source) => systemOf(entry(source), `sources.${source}`).source(runtime.services),
-    openTarget: (record, drill) => targetSystem(environment, record, drill).target(runtime.services),
+    openSource: async (source) => await systemOf(entry(source), `sources.${source}`).source(runtime.services),
+    openTarget: async (record, drill) => await targetSystem(environment, record, drill).target(runtime.services),
     describeScratch: (drill) => describeScratch(environment, drill),
   };
 };

@@ -41,7 +41,7 @@ export const makeEngine: MakeEngine = async ({ environment, secrets }) => {
     dump: (system, out, run) => dump(system, services, out, run),
     load: (system, input, options, run) => load(system, services, input, options, run),
     plan: (input, run) => plan(need(), input.source, run),
-    inspect: async (input) => (await need().ready()).openSource(input.source).inspect(),
+    inspect: async (input) => (await (await need().ready()).openSource(input.source)).inspect(),
     prune: (input, run) => prune(need(), input, run),
     executions: (input) => executions(need(), input.limit),
     logs: (input) => logs(need(), input.execution),
@@ -54,7 +54,7 @@ export const makeEngine: MakeEngine = async ({ environment, secrets }) => {
 const ownId = (): BackupId => backupId(new Date(), `${process.pid}`);
 
 const dump = async (system: System, services: Services, out: Writable, run: Run): Promise<DumpResult> => {
-  const done = await dumpInto(system.source(services), out, { backup: ownId(), ...run });
+  const done = await dumpInto(await system.source(services), out, { backup: ownId(), ...run });
   return {
     format: done.conclusion.artifact.format,
     pointInTime: done.conclusion.pointInTime,
@@ -74,7 +74,8 @@ const load = async (
   run: Run,
 ): Promise<LoadResult> => {
   let bytes = 0;
-  const loaded = await system.target(services).loadArtifact(decodeDetected(counted(input, (length) => (bytes += length))), {
+  const target = await system.target(services);
+  const loaded = await target.loadArtifact(decodeDetected(counted(input, (length) => (bytes += length))), {
     ...options,
     signal: run.signal,
     progress: (done) => run.report({ type: 'done', stage: 'load', ...done }),
@@ -91,7 +92,7 @@ async function* counted(input: AsyncIterable<Uint8Array>, count: (length: number
 
 const plan = async (local: Local, name: string, run: Run): Promise<PlanResult> => {
   const { openSource, entry } = await local.ready();
-  const source = openSource(name);
+  const source = await openSource(name);
   const facts = await source.inspect();
   const { mode, name: stage } = source.dump;
   if (facts.problems.length > 0) return { source: name, facts, stage, mode, tasks: 0 };
@@ -128,7 +129,7 @@ const prune = async (local: Local, input: { readonly source: string; readonly ap
     });
   const entries = await Array.fromAsync(listBackups(runtime.store, input.source));
   const planned = planRetention(entries, policy, runtime.now(), { timezone });
-  const { forget } = openSource(input.source);
+  const { forget } = await openSource(input.source);
   if (input.apply) await pruneBackups(runtime, { source: input.source, policy, timezone, forget }, untilDone(run.signal));
   return {
     source: input.source,

@@ -57,7 +57,7 @@ const cleanUp = async (environment: Environment, source: string, report: Report)
   const budget = { remaining: () => end - Date.now(), signal };
   try {
     const world = await openWorld(environment, report);
-    const openTarget = (record: DrillRecord): Target => world.openTarget({ source, target: null, drill: record.drill }, record);
+    const openTarget = (record: DrillRecord): Promise<Target> => world.openTarget({ source, target: null, drill: record.drill }, record);
     await tidy(world.runtime, { source, openTarget, settled: true }, budget);
   } catch (error) {
     const { code, message } = failureOf('', error);

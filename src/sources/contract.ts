@@ -29,8 +29,11 @@ export interface SourceKind<Address> {
   fromUrl(url: URL): Address;
   /** For people and records; never a secret. */
   redact(address: Address): string;
-  source(address: Address, services: Services): Source;
-  target(address: Address, services: Services): Target;
+  /**
+   * The code behind the name is loaded when it is asked for: every process knows all kinds by name and address, and works with one.
+   */
+  source(address: Address, services: Services): Promise<Source>;
+  target(address: Address, services: Services): Promise<Target>;
   /** The address of a throw-away target called `name` beside `address`. Pure: nothing is made, `prepare` does that. */
   scratch(address: Address, name: string): Address;
   /** Where drills restore to when nothing is configured: on this machine, without a server. Absent where there is no such place. */

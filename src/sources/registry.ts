@@ -1,6 +1,5 @@
 import { redactUrls } from '../environment/redact.ts';
 import { LifeboatError } from '../errors.ts';
-import { engines } from './engines.ts';
 import { juicefs } from './juicefs/kind.ts';
 import { lakefs } from './lakefs/kind.ts';
 import { meilisearch } from './meilisearch/kind.ts';
@@ -16,7 +15,7 @@ export const kinds: readonly AnyKind[] = [
   anyKind(meilisearch),
   anyKind(mysql),
   anyKind(postgres),
-  anyKind(rds(engines)),
+  anyKind(rds(async () => (await import('./engines.ts')).engines)),
 ];
 
 /** Fails with ConfigInvalid when there is no such kind. */

@@ -11,8 +11,8 @@ export interface System {
   readonly address: Json;
   /** For people and records; never a secret. */
   readonly redacted: string;
-  source(services: Services): Source;
-  target(services: Services): Target;
+  source(services: Services): Promise<Source>;
+  target(services: Services): Promise<Target>;
   /** A throw-away system called `name` beside this one. Pure. */
   scratch(name: string): System;
 }

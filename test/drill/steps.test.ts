@@ -272,7 +272,7 @@ describe('the janitor', () => {
     return at;
   };
   const run = ({ runtime, all }: Drilling, settled: boolean) =>
-    tidy(runtime, { source: 'sea', settled, openTarget: (record: DrillRecord) => all.target(scratchName(record.drill)) }, ample);
+    tidy(runtime, { source: 'sea', settled, openTarget: async (record: DrillRecord) => all.target(scratchName(record.drill)) }, ample);
 
   it('leaves what is in use', async () => {
     const at = await withDrill();
@@ -315,7 +315,7 @@ describe('the janitor', () => {
       {
         source: 'sea',
         settled: true,
-        openTarget: (record) => {
+        openTarget: async (record) => {
           if (record.drill === other.drill) throw refused;
           return at.target;
         },

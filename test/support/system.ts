@@ -204,8 +204,8 @@ export const openSystem = (options: SystemOptions = {}): System => {
       if (source === SOURCE) return entry;
       throw new LifeboatError('UnknownSource', `no source called ${source}`, { hint: `There is ${SOURCE}.` });
     },
-    openSource: () => fakeSource(placeOf('sea')),
-    openTarget: (record, drill) => {
+    openSource: async () => fakeSource(placeOf('sea')),
+    openTarget: async (record, drill) => {
       const database = databaseOf(record, drill);
       const target = fakeTarget(placeOf(database));
       return {

@@ -1,8 +1,5 @@
 import type { SourceKind } from '../contract.ts';
 import { addressFromUrl, type LakefsAddress, LakefsAddressSchema, redact, SCHEMES, scratchAddress } from './address.ts';
-import { verifyPool } from './offline.ts';
-import { lakefsSource } from './source.ts';
-import { lakefsTarget } from './target.ts';
 
 export const lakefs: SourceKind<LakefsAddress> = {
   kind: 'lakefs',
@@ -10,10 +7,10 @@ export const lakefs: SourceKind<LakefsAddress> = {
   schemes: SCHEMES,
   fromUrl: addressFromUrl,
   redact,
-  source: lakefsSource,
-  target: lakefsTarget,
+  source: async (address, services) => (await import('./source.ts')).lakefsSource(address, services),
+  target: async (address, services) => (await import('./target.ts')).lakefsTarget(address, services),
   scratch: scratchAddress,
-  verifyPool,
+  verifyPool: async (manifest, pool, budget) => (await import('./offline.ts')).verifyPool(manifest, pool, budget),
   artifact: {
     format: 'lakeFS refs manifest',
     recognises: (head) => Buffer.from(head).toString('latin1').includes('"branches_meta_range_id"'),

@@ -2,9 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import type { ArtifactFormat } from '../contract.ts';
-import { examineDump } from './dump/examine.ts';
 import { checksum, TAR_BLOCK } from './dump/tar-write.ts';
-import { upgradeDump } from './dump/upgrade/upgrade.ts';
 
 /** Names with which a dump's archive may begin; its entries have no order. */
 const NAMES =
@@ -23,8 +21,9 @@ export const artifactFile: ArtifactFormat = {
   },
   // Its length and checksum say so, which `examine` looks at: an archive may go without its end.
   isWhole: () => true,
-  examine: examineDump,
+  examine: async (open) => (await import('./dump/examine.ts')).examineDump(open),
   upgrade: async (open) => {
+    const { upgradeDump } = await import('./dump/upgrade/upgrade.ts');
     const { result, tar } = await upgradeDump(open, { now: new Date(), newUid: randomUUID });
     const { notes, ...summary } = result;
     const gzip = createGzip({ chunkSize: OUTPUT_CHUNK_BYTES });

@@ -1,8 +1,6 @@
 import type { SourceKind } from '../contract.ts';
 import { addressFromUrl, type PostgresAddress, PostgresAddressSchema, redact, SCHEMES } from './address.ts';
 import { artifactFile } from './artifact-file.ts';
-import { postgresSource } from './source.ts';
-import { postgresTarget } from './target.ts';
 
 export const postgres: SourceKind<PostgresAddress> = {
   kind: 'postgres',
@@ -10,8 +8,8 @@ export const postgres: SourceKind<PostgresAddress> = {
   schemes: SCHEMES,
   fromUrl: addressFromUrl,
   redact,
-  source: postgresSource,
-  target: postgresTarget,
+  source: async (address, services) => (await import('./source.ts')).postgresSource(address, services),
+  target: async (address, services) => (await import('./target.ts')).postgresTarget(address, services),
   // A database beside the one of the address: the address of a drill names a server.
   scratch: (address, name) => ({ ...address, database: name.replaceAll('-', '_') }),
   artifact: artifactFile,
