@@ -2,14 +2,12 @@
 // Runs the command line with Node 24 or newer: this one, or the one that the lockfile brought.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import module from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 const NODE_MAJOR_MIN = 24;
 
 if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR_MIN) {
-  // Below node_modules, where nobody else writes: what lies there is run.
-  module.enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/lifeboat', import.meta.url)));
+  await import('./compile-cache.mjs');
   const { start } = await import('../src/cli/start.ts');
   await start();
 } else {

@@ -1,7 +1,5 @@
 // `npm start`.
-import { enableCompileCache } from 'node:module';
-import { fileURLToPath } from 'node:url';
+import './compile-cache.mjs';
 
-enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/lifeboat', import.meta.url)));
 const { main } = await import('../src/local/voyage.ts');
 process.exitCode = await main();

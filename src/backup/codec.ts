@@ -84,7 +84,7 @@ export async function* encode(
 const feed = async (compressor: Transform, raw: AsyncIterable<Uint8Array>, recycle: (block: Uint8Array) => void): Promise<void> => {
   for await (const block of raw) {
     await new Promise<void>((resolve, reject) => {
-      const gone = (): void => reject(new LifeboatError('ArtifactInvalid', 'nobody reads the compressed bytes any more'));
+      const gone = (): void => reject(new Error('nobody reads the compressed bytes any more'));
       if (compressor.destroyed) return gone();
       compressor.once('close', gone);
       compressor.write(block, (error) => {

@@ -1,9 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { getCompileCacheDir } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Progress, Report } from '../backup/progress.ts';
 import type { Json } from '../backup/types.ts';
 import type { Environment } from '../environment/environment.ts';
@@ -66,7 +65,7 @@ export const openPool = async ({ environment, report, timeoutOf, handBackAfter }
   const start = (): Worker => {
     const child = fork(new URL('./worker.ts', import.meta.url), [], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-      env: { ...process.env, LIFEBOAT_TMP: temporary, ...compileCache() },
+      env: { ...process.env, LIFEBOAT_TMP: temporary },
     });
     let kept = '';
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
@@ -137,12 +136,6 @@ const hasEnded = ({ child }: Worker): boolean => child.exitCode !== null || chil
 const doom = (worker: Worker): void => {
   worker.doomed = true;
   worker.child.kill('SIGKILL');
-};
-
-/** Compiling is most of what a process does when it starts. */
-const compileCache = (): { NODE_COMPILE_CACHE?: string } => {
-  const folder = getCompileCacheDir();
-  return folder === undefined ? {} : { NODE_COMPILE_CACHE: dirname(folder) };
 };
 
 const ended = (worker: Worker): Promise<void> =>
