@@ -64,6 +64,7 @@ const KINDS = {
   SnapshotQuotaExceeded: { exit: 1 },
   SnapshotAlreadyExists: { exit: 1 },
   SnapshotFailed: { exit: 1 },
+  SnapshotNotShareable: { exit: 1 },
   InvalidDBInstanceState: { exit: 1 },
   KMSKeyNotAccessible: { exit: 1 },
   TargetNotEmpty: { exit: 13 },
@@ -77,8 +78,11 @@ const KINDS = {
   DrillFailed: { exit: 3 },
   NotMeasured: { exit: 4 },
   // running
+  NoSuchExecution: { exit: 10 },
+  NotDeployed: { exit: 2 },
   ServerFailed: { exit: 1 },
   FunctionKilled: { exit: 1, retryable: true },
+  ExecutionTimedOut: { exit: 1 },
   ExecutionAborted: { exit: 130 },
   Interrupted: { exit: 130 },
 } as const satisfies Record<string, Kind>;

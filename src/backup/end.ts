@@ -12,11 +12,12 @@ export interface EndInput {
   readonly backup: BackupId;
 }
 
-/** Lets the holders go, or closes what `open` opened. */
+/** Lets the holders go, or closes what `open` opened, or what was made ready for it. */
 export const releasePointInTime = async (runtime: Runtime, source: Source, input: EndInput): Promise<void> => {
   await releaseInstant(runtime, input.source, input.backup);
   const [newest] = await readInstants(runtime, input.source, input.backup);
-  if (source.hold === undefined && newest !== undefined) await source.close(newest);
+  if (source.hold !== undefined) return;
+  await (newest === undefined ? source.abandon?.(input.backup) : source.close(newest));
 };
 
 /** Gives the lease back; whoever took it over since keeps it. */

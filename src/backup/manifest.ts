@@ -51,6 +51,7 @@ export const ManifestSchema = z
     assertions: z.array(z.object({ name: TextSchema, value: TextSchema })),
     details: JsonSchema,
     notIncluded: CountsSchema,
+    horizon: z.object({ at: TimeSchema, why: TextSchema }).optional(),
     timings: z.record(TextSchema, SecondsSchema),
     previous: z
       .string()

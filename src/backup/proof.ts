@@ -27,6 +27,7 @@ export const ProofSchema = z.object({
   notMeasured: z.array(z.object({ what: TextSchema, why: TextSchema })),
   failure: z.object({ code: TextSchema, message: TextSchema, hint: TextSchema }).nullable(),
   seed: z.number(),
+  why: TextSchema.optional(),
 });
 
 const PROOF: RecordKind<Proof> = { what: 'proof', schema: ProofSchema, maxBytes: PROOF_MAX_BYTES };

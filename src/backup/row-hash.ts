@@ -1,4 +1,5 @@
 import * as w from './wasm.ts';
+import { instantiate, type Memory, memoryOf } from './wasm-instance.ts';
 
 /**
  * Two xxh64 of one row in one pass, and their 128-bit sum by bucket, without a BigInt: about three times as fast as calling a
@@ -146,23 +147,6 @@ const add: w.Func = {
 
 const MODULE = w.assemble({ hash2, put, add });
 
-const PAGE_BYTES = 64 * 1024;
-
-/** The part of the WebAssembly API that is used here; the types of Node leave it out. */
-declare const WebAssembly: {
-  readonly Memory: new (size: { readonly initial: number }) => Memory;
-  instantiate(
-    module: Uint8Array<ArrayBuffer>,
-    imports: { readonly env: { readonly memory: Memory } },
-  ): Promise<{ readonly instance: { readonly exports: Omit<RowHash, 'memory'> } }>;
-};
-
-interface Memory {
-  readonly buffer: ArrayBuffer;
-  /** By pages; the buffer is another one afterwards. */
-  grow(pages: number): number;
-}
-
 export interface RowHash {
   readonly memory: Memory;
   put(state: number, low: bigint, high: bigint, key: bigint): void;
@@ -170,13 +154,7 @@ export interface RowHash {
 }
 
 export const loadRowHash = async (): Promise<RowHash> => {
-  const memory = new WebAssembly.Memory({ initial: 1 });
-  const { instance } = await WebAssembly.instantiate(MODULE, { env: { memory } });
-  return { memory, put: instance.exports.put, add: instance.exports.add };
-};
-
-/** Makes room up to `bytes`. */
-export const growTo = (memory: Memory, bytes: number): void => {
-  const missing = bytes - memory.buffer.byteLength;
-  if (missing > 0) memory.grow(Math.ceil(missing / PAGE_BYTES));
+  const memory = memoryOf(1);
+  const { put, add } = await instantiate<Omit<RowHash, 'memory'>>(MODULE, memory);
+  return { memory, put, add };
 };

@@ -13,6 +13,7 @@ import { countRows } from './rows.ts';
 import { type Run, readRun } from './run-record.ts';
 import type { Runtime } from './runtime.ts';
 import { runSequence, type SequenceOutcome } from './sequence.ts';
+import { shrinkageOf, shrinkWords } from './shrink.ts';
 import type { BackupId, ClassDigest, Manifest, Segment } from './types.ts';
 
 export interface SealInput {
@@ -89,6 +90,11 @@ const manifestOf = async (
   { segments, digests }: Content,
 ): Promise<Manifest> => {
   const previous = await latest(runtime.store, input.source);
+  if (previous !== undefined) {
+    const now = { rows: countRows(digests), bytes: segments.reduce((sum, segment) => sum + segment.bytes, 0) };
+    const message = shrinkWords(shrinkageOf(previous, now), previous.backup);
+    if (message !== undefined) runtime.report({ type: 'warning', message });
+  }
   const sealedAt = runtime.now();
   return {
     formatVersion: 1,
@@ -112,6 +118,7 @@ const manifestOf = async (
     assertions: conclusion.assertions,
     details: conclusion.details,
     notIncluded: conclusion.notIncluded,
+    ...(conclusion.horizon === undefined ? {} : { horizon: conclusion.horizon }),
     timings: { total: Math.max(0, sealedAt.getTime() - new Date(record.startedAt).getTime()) / 1000 },
     previous: previous?.manifestSha256 ?? null,
   };

@@ -112,6 +112,8 @@ export interface Manifest {
   readonly details: Json;
   /** What the source had and this backup does not, by kind and count. Empty is a claim, too. */
   readonly notIncluded: Readonly<Record<string, string>>;
+  /** What the backup points at and does not hold may be removed from then on, ISO 8601; absent where it points at nothing. */
+  readonly horizon?: { readonly at: string; readonly why: string } | undefined;
   /** Seconds by phase. */
   readonly timings: Readonly<Record<string, number>>;
   /** sha256 of the source's previous manifest, so that a removed or replayed one shows. */
@@ -162,4 +164,6 @@ export interface Proof {
   readonly failure: { readonly code: string; readonly message: string; readonly hint: string } | null;
   /** Of the random choices of this drill. */
   readonly seed: number;
+  /** Why this backup was chosen; the first proofs did not say. */
+  readonly why?: string | undefined;
 }

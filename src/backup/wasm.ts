@@ -1,12 +1,13 @@
 /**
- * As much of a WebAssembly assembler as the row hash needs: code is bytes, an expression is the concatenation of its operands
+ * As much of a WebAssembly assembler as the hot loops over rows need: code is bytes, an expression is the concatenation of its operands
  * and its opcode. So there is no binary in the repository that nobody can read, and no compiler to install.
  */
 export type Code = readonly number[];
 
 export const I32 = 0x7f;
 export const I64 = 0x7e;
-export type ValueType = typeof I32 | typeof I64;
+export const V128 = 0x7b;
+export type ValueType = typeof I32 | typeof I64 | typeof V128;
 
 const VOID = 0x40;
 const END = 0x0b;
@@ -33,11 +34,16 @@ const binary =
 
 export const eq32 = binary(0x46);
 export const lt32 = binary(0x49);
+export const gt32 = binary(0x4b);
+export const le32 = binary(0x4d);
 export const ge32 = binary(0x4f);
 export const lt64 = binary(0x54);
 export const add32 = binary(0x6a);
 export const sub32 = binary(0x6b);
 export const and32 = binary(0x71);
+export const or32 = binary(0x72);
+/** How many of the lowest bits are 0. */
+export const ctz32 = (value: Code): Code => [...value, 0x68];
 export const shl32 = binary(0x74);
 export const add64 = binary(0x7c);
 export const sub64 = binary(0x7d);
@@ -53,6 +59,31 @@ export const load64 = (address: Code, offset = 0): Code => [...address, 0x29, 0,
 export const load32 = (address: Code): Code => [...address, 0x35, 0, 0];
 export const load8 = (address: Code): Code => [...address, 0x31, 0, 0];
 export const store64 = (address: Code, value: Code, offset = 0): Code => [...address, ...value, 0x37, 0, ...unsigned(offset)];
+
+/** As above, into and out of 32 bits. */
+export const get32 = (address: Code): Code => [...address, 0x28, 0, 0];
+export const get16 = (address: Code): Code => [...address, 0x2f, 0, 0];
+export const get8 = (address: Code): Code => [...address, 0x2d, 0, 0];
+export const put32 = (address: Code, value: Code, offset = 0): Code => [...address, ...value, 0x36, 0, ...unsigned(offset)];
+export const put16 = (address: Code, value: Code): Code => [...address, ...value, 0x3b, 0, 0];
+export const put8 = (address: Code, value: Code, offset = 0): Code => [...address, ...value, 0x3a, 0, ...unsigned(offset)];
+/** Copies `length` bytes, which may overlap. */
+export const copy = (to: Code, from: Code, length: Code): Code => [...to, ...from, ...length, 0xfc, 10, 0, 0];
+
+/** Sixteen bytes at once. */
+export const load128 = (address: Code): Code => [...address, 0xfd, 0, 0, 0];
+export const store128 = (address: Code, value: Code): Code => [...address, ...value, 0xfd, 11, 0, 0];
+export const const128 = (bytes: readonly number[]): Code => [0xfd, 12, ...bytes];
+/** Byte i is that byte of `table` which byte i of `places` names. */
+export const pick128 = (table: Code, places: Code): Code => [...table, ...places, 0xfd, 14];
+export const eq128 = (a: Code, b: Code): Code => [...a, ...b, 0xfd, 35];
+export const and128 = (a: Code, b: Code): Code => [...a, ...b, 0xfd, 78];
+export const or128 = (a: Code, b: Code): Code => [...a, ...b, 0xfd, 80];
+/** Bit i is the highest one of byte i. */
+export const mask128 = (value: Code): Code => [...value, 0xfd, 100];
+
+/** Ends the call with an error. */
+export const trap: Code = [0x00];
 
 export const call = (func: number, ...operands: Code[]): Code => [...operands.flat(), 0x10, ...unsigned(func)];
 export const drop: Code = [0x1a];

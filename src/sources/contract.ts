@@ -12,6 +12,10 @@ import type {
   Receipt,
   Segment,
 } from '../backup/types.ts';
+import type { Members } from './members.ts';
+import type { Holding, PoolProof, VerifyPoolOptions } from './pool.ts';
+
+export type { PoolProof } from './pool.ts';
 
 /**
  * What a kind of source implements: one folder under src/sources/, one line in registry.ts, and the shared suite in
@@ -36,18 +40,44 @@ export interface SourceKind<Address> {
   target(address: Address, services: Services): Promise<Target>;
   /** The address of a throw-away target called `name` beside `address`. Pure: nothing is made, `prepare` does that. */
   scratch(address: Address, name: string): Address;
+  /** The address of a system that somebody else restored, by its ARN. Pure. Fails with Usage. Absent where nobody else does. */
+  restored?(address: Address, resource: string): Address;
   /** Where drills restore to when nothing is configured: on this machine, without a server. Absent where there is no such place. */
   readonly ownScratch?: Address;
   /** How a file of this kind's artifact is known, for `verify <file>`; absent where the vendor's own tool must say. */
   readonly artifact?: ArtifactFormat;
-  /** Proves what a backup names in the pool, without the product: `verify` asks after it has read the segments. */
-  verifyPool?(manifest: Manifest, pool: Objects, budget: Budget): Promise<PoolProof>;
+  /** Proves what a backup names in the pool or elsewhere, without the product: `verify` asks after it has read the segments. */
+  verifyPool?(manifest: Manifest, pool: Objects, options: VerifyPoolOptions): Promise<PoolProof>;
+  /**
+   * Shows one place of a backup, and reads no more segments than hold it: `inspect --path`. Absent where a backup has no paths.
+   * Fails with NoSuchObject.
+   */
+  browse?(manifest: Manifest, read: SegmentSource, request: BrowseRequest): Promise<Browsed>;
+  /** Of kinds whose servers hold many systems that come and go: repositories. */
+  readonly members?: Members<Address>;
+  /** What a backup is in the product's own words, and what of it lies in the pool. Absent where rows and segments say it all. */
+  holds?(manifest: Manifest): Holding | undefined;
 }
 
-export interface PoolProof {
-  /** What was looked at, for people: `5 branches, 25 commits, 1,225 objects`. */
-  readonly summary: string;
-  readonly flaws: readonly { readonly key: string; readonly message: string }[];
+export interface BrowseRequest {
+  readonly path: string;
+  /** Names after this one, and how many of them. */
+  readonly after: string | undefined;
+  readonly limit: number;
+  /** Also adds up all that is below, however much must be read for it. */
+  readonly sum: boolean;
+  readonly signal: AbortSignal;
+}
+
+export interface Browsed {
+  /** For `--json`. */
+  readonly contents: { readonly [name: string]: Json };
+  /** For people: what is there, then what is in it. */
+  readonly facts: readonly (readonly [label: string, value: string])[];
+  readonly table?:
+    | { readonly header: readonly string[]; readonly right: readonly number[]; readonly rows: readonly (readonly string[])[] }
+    | undefined;
+  readonly notes: readonly string[];
 }
 
 /** Both look at decoded bytes, at most 64 KiB of them. */
@@ -69,6 +99,8 @@ export interface Examined {
   /** For `--json`, and line by line for people; never a secret. */
   readonly contents: { readonly [name: string]: Json };
   readonly warnings: readonly string[];
+  /** Of all that the backup of such a file would have, where the format says so: a file can then be compared with a backup. */
+  readonly digests?: readonly ClassDigest[];
 }
 
 export interface UpgradedFile {
@@ -81,8 +113,11 @@ export interface UpgradedFile {
 
 /** What a source may use of the world. */
 export interface Services {
-  /** Resolves `env:NAME`, `file:/path`, `secretsmanager:<arn>`; fails with SecretMissing. */
-  secret(reference: string): Promise<string>;
+  /**
+   * Resolves `env:NAME`, `file:/path`, `secretsmanager:<arn>`, and one field of a secret that is JSON, `secretsmanager:<arn>#password`.
+   * `fresh`: what was resolved before is no longer good. Fails with SecretMissing.
+   */
+  secret(reference: string, options?: { readonly fresh?: boolean }): Promise<string>;
   now(): Date;
   /** A folder of this process alone, for what does not fit in memory. */
   readonly temporary: string;
@@ -152,13 +187,23 @@ export interface Source {
   /** Computed from the receipts of dump and seal alone, once both are done. */
   conclude(context: StageContext): Promise<Conclusion>;
   close(at: PointInTime): Promise<void>;
+  /** In place of `close` where the backup ended before `open`: removes what `ready` made. Succeeds when there is nothing to remove. */
+  abandon?(backup: BackupId): Promise<void>;
   /**
    * Removes what a backup keeps outside of the store (a snapshot): its manifest is gone, or was never written and `manifest` is
    * undefined. Succeeds when there is nothing left to remove.
    */
   forget?(backup: BackupId, manifest: Manifest | undefined): Promise<void>;
-  /** Removes throw-away systems whose time is over, whoever made them and died; answers their names. */
-  tidy?(): Promise<readonly string[]>;
+  /**
+   * Removes throw-away systems whose time is over, and those of a backup that `hasEnded`, whoever made them and died; answers their
+   * names.
+   */
+  tidy?(hasEnded: (backup: string) => Promise<boolean>): Promise<readonly string[]>;
+  /**
+   * Removes the very system that was backed up; answers what was removed and what stays, for people. The caller has verified the backup.
+   * Fails with SourceChanged, and removes nothing, where the system holds anything that the backup does not.
+   */
+  remove?(manifest: Manifest, read: SegmentSource, signal: AbortSignal): Promise<string>;
 }
 
 /** Not there yet: ask again after so many seconds. `what` is for people. */
@@ -180,6 +225,9 @@ export interface Conclusion {
   readonly assertions: readonly Assertion[];
   readonly details: Json;
   readonly notIncluded: Readonly<Record<string, string>>;
+  readonly horizon?: Manifest['horizon'];
+  /** What the artifact is worth nothing without, and has to stay where it is: `RDS snapshot arn:…`. */
+  readonly needs?: string;
   /** Markdown of RESTORE.md above the list of segments: what to do without Lifeboat, the commands last. */
   readonly guide: string;
 }
@@ -199,6 +247,8 @@ export interface Target {
   tamper(manifest: Manifest, seed: number, budget: Budget): Promise<Tampering>;
   /** Scratch only; succeeds when there is nothing left to remove. */
   readonly discard: Stage;
+  /** Tells whoever restored this system in a job of theirs how it was found. */
+  handOver?(job: string, found: { readonly ok: boolean; readonly message: string }): Promise<void>;
 }
 
 export interface LoadOptions {

@@ -1,5 +1,6 @@
 import { redactUrls } from '../environment/redact.ts';
 import { LifeboatError } from '../errors.ts';
+import type { Services } from './contract.ts';
 import { juicefs } from './juicefs/kind.ts';
 import { lakefs } from './lakefs/kind.ts';
 import { meilisearch } from './meilisearch/kind.ts';
@@ -10,7 +11,7 @@ import { type AnyKind, anyKind, type System } from './system.ts';
 
 /** Every kind of source; a test holds this list equal to the folders of src/sources/. */
 export const kinds: readonly AnyKind[] = [
-  anyKind(juicefs),
+  anyKind(juicefs(async () => (await import('./engines.ts')).joinMysqlLanes)),
   anyKind(lakefs),
   anyKind(meilisearch),
   anyKind(mysql),
@@ -34,6 +35,20 @@ export const systemOf = (entry: { readonly kind: string; readonly address: unkno
 
 /** `postgres://user@host/db`; fails with Usage on what is not a URL of a known kind. */
 export const systemFromUrl = (text: string): System => {
+  const { kind, url } = kindOfUrl(text);
+  return kind.systemFromUrl(url);
+};
+
+/** The systems of a server that is named by a URL without any. Fails with Usage where a kind has no servers of many. */
+export const membersOfServer = (text: string, services: Services): AsyncIterable<System> => {
+  const { kind, url } = kindOfUrl(text);
+  if (kind.members !== undefined) return kind.members.list(url, services);
+  throw new LifeboatError('Usage', `a URL of kind ${kind.kind} names one system, there is no --all of it`, {
+    hint: 'Leave --all out.',
+  });
+};
+
+export const kindOfUrl = (text: string): { readonly kind: AnyKind; readonly url: URL } => {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
   const kind = kinds.find((candidate) => scheme !== undefined && candidate.schemes.includes(scheme));
   if (kind === undefined)
@@ -42,5 +57,5 @@ export const systemFromUrl = (text: string): System => {
     });
   if (!URL.canParse(text))
     throw new LifeboatError('Usage', `not a URL: ${redactUrls(text)}`, { hint: 'Percent-encode special characters of a password.' });
-  return kind.systemFromUrl(new URL(text));
+  return { kind, url: new URL(text) };
 };

@@ -3,6 +3,7 @@ import type { Json } from '../backup/types.ts';
 import { describeIssues } from '../environment/issues.ts';
 import { LifeboatError } from '../errors.ts';
 import type { Services, Source, SourceKind, Target } from './contract.ts';
+import type { Members } from './members.ts';
 
 /** An address bound to its kind: what the rest of Lifeboat handles, so that only the kind knows the address's type. */
 export interface System {
@@ -15,6 +16,8 @@ export interface System {
   target(services: Services): Promise<Target>;
   /** A throw-away system called `name` beside this one. Pure. */
   scratch(name: string): System;
+  /** A system that somebody else restored, reached as this one is. Pure. Fails with Unsupported. */
+  restored(resource: string): System;
 }
 
 /** A kind of source, whatever the type of its address. */
@@ -26,10 +29,29 @@ export interface AnyKind {
   /** Where drills restore to when nothing is configured. */
   readonly ownScratch: System | undefined;
   readonly verifyPool: SourceKind<unknown>['verifyPool'];
+  readonly browse: SourceKind<unknown>['browse'];
+  readonly members: BoundMembers | undefined;
+  readonly holds: SourceKind<unknown>['holds'];
   /** Fails with ConfigInvalid, whose message names `path` and the field. */
   system(address: unknown, path: string): System;
   systemFromUrl(url: URL): System;
 }
+
+/** Members of a kind, whatever the type of its address. */
+export interface BoundMembers {
+  list(server: URL, services: Services): AsyncIterable<System>;
+  /** Of an address as an environment has it. */
+  committing(address: unknown): System;
+  home(artifact: string, to: URL | undefined, options: { readonly ignoreStorageId: boolean }): Promise<System>;
+}
+
+const bindMembers = <Address>(kind: SourceKind<Address>, members: Members<Address>): BoundMembers => ({
+  async *list(server, services) {
+    for await (const address of members.list(server, services)) yield bind(kind, address);
+  },
+  committing: (address) => bind(kind, members.committing(kind.address.parse(address))),
+  home: async (artifact, to, options) => bind(kind, await members.home(artifact, to, options)),
+});
 
 const bind = <Address>(kind: SourceKind<Address>, address: Address): System => ({
   kind: kind.kind,
@@ -39,6 +61,13 @@ const bind = <Address>(kind: SourceKind<Address>, address: Address): System => (
   source: (services) => kind.source(address, services),
   target: (services) => kind.target(address, services),
   scratch: (name) => bind(kind, kind.scratch(address, name)),
+  restored: (resource) => {
+    if (kind.restored === undefined)
+      throw new LifeboatError('Unsupported', `nobody restores systems of the kind ${kind.kind} but Lifeboat`, {
+        hint: 'Only those of kind rds.',
+      });
+    return bind(kind, kind.restored(address, resource));
+  },
 });
 
 /** An unknown field is an error, also where the kind's own schema would drop it. */
@@ -52,6 +81,9 @@ export const anyKind = <Address>(kind: SourceKind<Address>): AnyKind => ({
   artifact: kind.artifact,
   ownScratch: kind.ownScratch === undefined ? undefined : bind(kind, kind.ownScratch),
   verifyPool: kind.verifyPool,
+  browse: kind.browse,
+  holds: kind.holds,
+  members: kind.members === undefined ? undefined : bindMembers(kind, kind.members),
   system: (address, path) => {
     const checked = strict(kind.address).safeParse(address);
     if (!checked.success)

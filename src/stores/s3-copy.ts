@@ -7,8 +7,8 @@ import {
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3';
 import { deedOf, fullKey, type Place, sent } from './s3-client.ts';
-import { headObject } from './s3-create.ts';
-import { isConflict, isPreconditionFailed, s3Error, unavailable } from './s3-errors.ts';
+import { createObject, headObject } from './s3-create.ts';
+import { isConflict, isPreconditionFailed, s3Error, statusOf, unavailable } from './s3-errors.ts';
 import { quickCopy } from './s3-quick-copy.ts';
 import type { Created, StoredObject } from './store.ts';
 
@@ -25,7 +25,7 @@ export const copyObject = async (place: Place, key: string, from: StoredObject, 
     ...deedOf(place, 'CopyObject', key),
     key: `${fullKey(place, key)} from s3://${from.store.bucket}/${from.store.prefix}${from.key}`,
   };
-  if (from.bytes > place.tuning.copyBytes) return copyInParts(place, key, { ...from, source }, signal);
+  if (from.bytes > place.tuning.copyBytes || refusing.has(place)) return copyInParts(place, key, { ...from, source }, signal);
   if (from.etag === '' && (await quickCopy(place, fullKey(place, key), source, signal))) return { created: true };
   try {
     const done = await place.client.send(
@@ -43,6 +43,10 @@ export const copyObject = async (place: Place, key: string, from: StoredObject, 
     return { created: true, versionId: done.VersionId };
   } catch (error) {
     signal?.throwIfAborted();
+    if (statusOf(error) === NOT_IMPLEMENTED) {
+      refusing.add(place);
+      return copyInParts(place, key, { ...from, source }, signal);
+    }
     if (!isPreconditionFailed(error) && !isConflict(error)) throw s3Error(error, deed);
     const there = await headObject(place, key, undefined, signal);
     if (there === undefined) throw unavailable(error, deed);
@@ -50,11 +54,18 @@ export const copyObject = async (place: Place, key: string, from: StoredObject, 
   }
 };
 
+const NOT_IMPLEMENTED = 501;
+
+/** Places whose bucket takes no CopyObject with a condition, as S3 says of buckets whose policy demands one. Parts are always taken. */
+const refusing = new WeakSet<Place>();
+
 interface LargeSource extends StoredObject {
   readonly source: string;
 }
 
 const copyInParts = async (place: Place, key: string, from: LargeSource, signal: AbortSignal | undefined): Promise<Created> => {
+  // There is no range of nothing.
+  if (from.bytes === 0) return createObject(place, key, new Uint8Array(), signal);
   const there = await headObject(place, key, undefined, signal);
   if (there !== undefined) return { created: false, versionId: there.versionId };
   const deed = deedOf(place, 'UploadPartCopy', key);
@@ -71,6 +82,9 @@ const copyInParts = async (place: Place, key: string, from: LargeSource, signal:
     } catch (error) {
       // Where this fails, too, a lifecycle rule removes the parts; the first error is the one to tell.
       await place.client.send(new AbortMultipartUploadCommand({ ...target, UploadId })).catch(() => {});
+      // Another attempt was faster.
+      const other = isPreconditionFailed(error) ? await headObject(place, key, undefined, signal) : undefined;
+      if (other !== undefined) return { created: false, versionId: other.versionId };
       throw error;
     }
   });

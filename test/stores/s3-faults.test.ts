@@ -125,7 +125,8 @@ describe('refusals', () => {
   }))
     it(`403 of ${operation} is StoreDenied`, async () => {
       const store = open();
-      inject(operation, { kind: 'error', status: 403, code: 'AccessDenied' });
+      // A listing is first asked for without the SDK.
+      inject(operation, { kind: 'error', status: 403, code: 'AccessDenied' }, { times: operation === 'ListObjectsV2' ? 2 : 1 });
       const error = await failureOf(() => work(store));
       expect(error.code).toBe('StoreDenied');
       expect(error.message).toContain(`s3:${operation} was denied`);
@@ -162,7 +163,7 @@ describe('refusals', () => {
       code: 'Unsupported',
       message: expect.stringContaining('archived'),
     });
-    inject('ListObjectsV2', { kind: 'error', status: 301, code: 'PermanentRedirect' });
+    inject('ListObjectsV2', { kind: 'error', status: 301, code: 'PermanentRedirect' }, { times: 2 });
     expect(await failureOf(() => keysOf(store))).toMatchObject({ code: 'ConfigInvalid', hint: expect.stringContaining('region') });
   });
 

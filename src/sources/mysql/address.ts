@@ -1,16 +1,17 @@
 import { z } from 'zod';
 import { LifeboatError } from '../../errors.ts';
+import { AUTHS, iamProblem } from '../login.ts';
 
 export const SSL_MODES = ['disable', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
 
 /** How the lanes of a backup come to one instant; docs/openmetadata-on-mysql.md compares them. */
-export const BARRIERS = ['lock-tables', 'global-lock'] as const;
+export const BARRIERS = ['auto', 'binlog-snapshot', 'lock-tables', 'global-lock'] as const;
 
 /**
  * Where a MySQL or MariaDB database lives and how to log in. `password` is a reference (`env:NAME`, `file:/path`,
  * `secretsmanager:<arn>`); `inlinePassword` holds the one of a URL. With neither, MYSQL_PWD counts.
  */
-export const MysqlAddressSchema = z.strictObject({
+const Fields = z.strictObject({
   /** A name, an IP address, or the absolute path of a socket. */
   host: z.string().min(1),
   port: z.int().min(1).max(65535).default(3306),
@@ -18,24 +19,38 @@ export const MysqlAddressSchema = z.strictObject({
   user: z.string().min(1),
   password: z.string().optional(),
   inlinePassword: z.string().optional(),
-  sslmode: z.enum(SSL_MODES).default('prefer'),
+  auth: z.enum(AUTHS).default('password').describe('iam: a token of AWS in place of a password, for RDS.'),
+  sslmode: z.enum(SSL_MODES).optional().describe('Absent: verify-full for RDS and in functions on AWS, else prefer.'),
   /** A PEM file. Without it, `verify-*` trusts what Node trusts (NODE_EXTRA_CA_CERTS adds to it). */
-  sslrootcert: z.string().optional(),
-  /** `lock-tables` needs the privilege LOCK TABLES, `global-lock` (FLUSH TABLES WITH READ LOCK) needs RELOAD and stops every writer. */
-  barrier: z.enum(BARRIERS).default('lock-tables'),
+  sslrootcert: z
+    .string()
+    .optional()
+    .describe("PEM file, or rds for Amazon's own, which are taken by themselves where the host is one of RDS."),
+  /**
+   * `auto` locks nothing where MariaDB's binary log can prove that all lanes see the same, and else does as `lock-tables`, which needs
+   * the privilege LOCK TABLES. `binlog-snapshot` never locks. `global-lock` (FLUSH TABLES WITH READ LOCK) needs RELOAD and stops every writer.
+   */
+  barrier: z.enum(BARRIERS).default('auto'),
   /** Seconds that all lanes have to come to the barrier, before anything is locked. */
   barrierTimeout: z.int().min(1).max(300).default(120),
+  /** Tables of engines without snapshots (MyISAM, Aria, MEMORY, …) that are read while they are locked; `*` for all. Others are refused. */
+  underLock: z.array(z.string().min(1)).default([]),
   /** `current`: what a restore makes belongs to its own user, whoever it belonged to. */
   definer: z.enum(['keep', 'current']).default('keep'),
   /** Of an OpenMetadata that lives here: a reference to its FERNET_KEY, whose fingerprint and fit are then part of the backup. */
   fernetKey: z.string().optional(),
 });
 
+export const MysqlAddressSchema = Fields.superRefine((address, context) => {
+  const problem = iamProblem(address);
+  if (problem !== undefined) context.addIssue({ code: 'custom', path: ['auth'], message: problem });
+});
+
 export type MysqlAddress = z.output<typeof MysqlAddressSchema>;
 
 export const SCHEMES = ['mysql', 'mariadb'] as const;
 
-const PARAMETERS = new Set(['sslmode', 'sslrootcert', 'barrier', 'barrierTimeout', 'definer', 'socket']);
+const PARAMETERS = new Set(['auth', 'sslmode', 'sslrootcert', 'barrier', 'barrierTimeout', 'underLock', 'definer', 'socket']);
 
 /** Reads `mysql://user:password@host:port/database?sslmode=…`; fails with Usage on a parameter that would be ignored. */
 export const addressFromUrl = (url: URL): MysqlAddress => {
@@ -53,10 +68,12 @@ export const addressFromUrl = (url: URL): MysqlAddress => {
     database: decodeURIComponent(url.pathname.replace(/^\//, '')),
     user: decodeURIComponent(url.username) || 'root',
     inlinePassword: url.password === '' ? undefined : decodeURIComponent(url.password),
+    auth: parameter('auth'),
     sslmode: parameter('sslmode'),
     sslrootcert: parameter('sslrootcert'),
     barrier: parameter('barrier'),
     barrierTimeout: timeout === undefined ? undefined : Number(timeout),
+    underLock: parameter('underLock')?.split(','),
     definer: parameter('definer'),
   });
   if (parsed.success) return parsed.data;

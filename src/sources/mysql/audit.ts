@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { loadDigest } from '../../backup/digest.ts';
+import { restoreInput } from '../../backup/restore-input.ts';
 import type { Check, ClassDigest, Manifest } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
 import type { Cursor, Part, Services, Stage, TaskContext } from '../contract.ts';
@@ -8,9 +9,9 @@ import { readTables, type Table } from './catalog.ts';
 import { type Connection, withConnection } from './connect.ts';
 import { collectAssertions } from './facts.ts';
 import { CHUNK_BYTES, planChunks } from './plan.ts';
-import { restoreInput } from './restore-input.ts';
-import { openReader, readPiece } from './table-rows.ts';
+import { type PieceSink, type Reading, readPiece } from './table-rows.ts';
 import { type Piece, PieceSchema } from './tasks.ts';
+import { loadTranscoder } from './transcoder.ts';
 
 const AuditTaskSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('checks') }),
@@ -25,7 +26,7 @@ export const auditStage = (address: MysqlAddress, services: Services): Stage => 
   name: 'audit',
   mode: 'independent',
   async *plan(context) {
-    const chunks = await withConnection(
+    const { chunks } = await withConnection(
       address,
       services,
       async (connection) => planChunks(connection, await readTables(connection), CHUNK_BYTES),
@@ -62,29 +63,30 @@ const auditRows = async (
   const from = resume === undefined ? 0 : CursorSchema.parse(JSON.parse(resume));
   await connection.run('START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY', 'beginning to read');
   const tables = new Map((await readTables(connection)).map((table) => [table.name, table]));
+  const [factory, transcoder] = await Promise.all([loadDigest(), loadTranscoder()]);
+  const reading: Reading = { connection, factory, transcoder };
   const digests: ClassDigest[] = [];
   let at = from;
   for (const piece of pieces.slice(from)) {
     if (at > from && context.budget.remaining() <= 0) return { segments: [], digests, next: { cursor: JSON.stringify(at) as Cursor } };
     const table = tables.get(piece.table);
     if (table === undefined) throw new LifeboatError('TargetProblem', `table ${piece.table} was dropped while the audit ran`);
-    digests.push(...(await auditPiece(connection, table, piece, context)));
+    digests.push(...(await auditPiece(reading, table, piece, context)));
     at += 1;
   }
   return { segments: [], digests };
 };
 
-const auditPiece = async (connection: Connection, table: Table, piece: Piece, context: TaskContext): Promise<ClassDigest[]> => {
-  const reader = openReader(await loadDigest(), table);
+const auditPiece = async (reading: Reading, table: Table, piece: Piece, context: TaskContext): Promise<ClassDigest[]> => {
   const done = { rows: 0, bytes: 0 };
-  const sink = {
-    row(values: readonly (Buffer | null)[]): void {
-      done.bytes += reader.read(values).length;
-      done.rows += 1;
+  const sink: PieceSink = {
+    tuples(_tuples, start, end, count) {
+      done.bytes += end - start;
+      done.rows += count;
     },
     pressure: () => undefined,
   };
-  await readPiece(connection, table, piece, sink, `auditing table ${table.name}`);
+  const digests = await readPiece(reading, table, piece, sink, `auditing table ${table.name}`);
   context.progress({ ...done, what: table.name });
-  return reader.digests();
+  return digests;
 };

@@ -1,26 +1,22 @@
 /**
  * How separate processes come to one instant without any state but the server's: named locks (GET_LOCK). A lane is ready while it holds
  * its own name, and waits for the coordinator's; the coordinator, beside lane 0, locks the tables once all are ready, lets them go, and
- * unlocks once each has its snapshot. A lock ends with its connection, so whoever died is not waited for for long.
+ * unlocks once each has its snapshot. Without a lock, the lanes compare what they see (agreement.ts). A lock ends with its connection,
+ * so whoever died is not waited for for long.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { PointInTime } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
 import type { Claims } from '../contract.ts';
+import { seekAgreement } from './agreement.ts';
 import type { Connection } from './connect.ts';
-import { literal } from './sql.ts';
-
-/** How often the coordinator asks for all lanes anew, under new names: one of an earlier round may still be held by a dead lane. */
-export const ROUNDS = 3;
+import { getLock, holderOf, type LockNames, lockNames, PASSED, ROUNDS, releaseLock } from './locks.ts';
 
 /** Between two looks at a lock, in milliseconds. */
 const POLL_MS = 100;
 /** One wait inside the server, in seconds; after it a lane looks around. */
 const WAIT_SECONDS = 2;
-
-/** The claim that stands for: the instant is over, nobody can join it any more. */
-export const PASSED = 'barrier';
 
 const Token = z.object({ barrier: z.string().regex(/^[\w:-]{1,40}$/) });
 
@@ -29,38 +25,6 @@ export const barrierOf = (instants: readonly PointInTime[]): string => {
   const [instant] = instants;
   if (instant === undefined) throw new LifeboatError('InstantLost', 'the backup has no instant to join', { hint: 'Start a new backup.' });
   return Token.parse(instant.token).barrier;
-};
-
-/** At most 64 characters, which is the limit of the server. */
-export const lockNames = (barrier: string, round: number) => ({
-  coordinator: `${barrier}:${round}:c`,
-  go: `${barrier}:${round}:go`,
-  locked: `${barrier}:${round}:locked`,
-  lane: (lane: number): string => `${barrier}:${round}:${lane}`,
-});
-
-const Value = z.object({ v: z.coerce.number().nullable() });
-
-const numberOf = async (connection: Connection, expression: string): Promise<number | null> => {
-  const [row] = await connection.rows(Value, `SELECT ${expression} AS v`, 'waiting at the barrier');
-  return row?.v ?? null;
-};
-
-export const getLock = async (connection: Connection, name: string, seconds: number): Promise<boolean> =>
-  (await numberOf(connection, `GET_LOCK(${literal(name)}, ${seconds})`)) === 1;
-
-export const releaseLock = (connection: Connection, name: string): Promise<number | null> =>
-  numberOf(connection, `RELEASE_LOCK(${literal(name)})`);
-
-/** The connection that holds it, or null. */
-export const holderOf = (connection: Connection, name: string): Promise<number | null> =>
-  numberOf(connection, `IS_USED_LOCK(${literal(name)})`);
-
-/** Those of `lanes` that are ready, or that have no snapshot yet. */
-export const lanesIn = async (connection: Connection, names: ReturnType<typeof lockNames>, lanes: number): Promise<ReadonlySet<number>> => {
-  const columns = Array.from({ length: lanes }, (_, lane) => `IS_USED_LOCK(${literal(names.lane(lane))}) IS NOT NULL AS \`${lane}\``);
-  const [row = {}] = await connection.query(`SELECT ${columns.join(', ')}`, 'waiting at the barrier');
-  return new Set(Object.entries(row).flatMap(([lane, there]) => (Number(there) === 1 ? [Number(lane)] : [])));
 };
 
 export interface LaneAtBarrier {
@@ -104,11 +68,7 @@ const tooLate = (lane: number): LifeboatError =>
   });
 
 /** False when this round was given up. */
-const takeSnapshot = async (
-  { connection, lane, signal }: LaneAtBarrier,
-  names: ReturnType<typeof lockNames>,
-  deadline: number,
-): Promise<boolean> => {
+const takeSnapshot = async ({ connection, lane, signal }: LaneAtBarrier, names: LockNames, deadline: number): Promise<boolean> => {
   // An earlier attempt of this lane may hold it until the server notices that it is gone.
   if (!(await getLock(connection, names.lane(lane), WAIT_SECONDS))) return false;
   while (!(await getLock(connection, names.go, WAIT_SECONDS))) {
@@ -119,6 +79,13 @@ const takeSnapshot = async (
     return false;
   }
   await releaseLock(connection, names.go);
+  if ((await holderOf(connection, names.free)) !== null) {
+    const agreed = await seekAgreement({ connection, names, lane, deadline, signal });
+    if (agreed || (await holderOf(connection, names.locked)) === null) {
+      await releaseLock(connection, names.lane(lane));
+      return agreed;
+    }
+  }
   const locker = await holderOf(connection, names.locked);
   if (locker === null) {
     await releaseLock(connection, names.lane(lane));

@@ -1,10 +1,15 @@
 import { readFile } from 'node:fs/promises';
+import type { Socket } from 'node:net';
+import { type Duplex, Readable } from 'node:stream';
 import type mysql from 'mysql2';
 import type { z } from 'zod';
 import { LifeboatError } from '../../errors.ts';
 import type { Services } from '../contract.ts';
+import { openSocket } from '../lending-socket.ts';
+import { logIn, rdsAuthorities, tlsMode, trustsRds } from '../login.ts';
 import { endpoint, isSocket, type MysqlAddress } from './address.ts';
 import { type Failure, mapError } from './errors.ts';
+import { type ResultSink, streamResult } from './result-stream.ts';
 
 /** How long TCP, TLS and login together may take, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 15_000;
@@ -17,12 +22,6 @@ export type Product = 'MariaDB' | 'MySQL';
 /** One row as the text protocol has it: NULL, or the bytes of each value. */
 export type RawRow = readonly (Buffer | null)[];
 
-export interface RowSink {
-  row(values: RawRow): void;
-  /** A promise while whoever takes the rows is behind. */
-  pressure(): Promise<void> | undefined;
-}
-
 export interface Connection {
   readonly address: MysqlAddress;
   readonly product: Product;
@@ -34,8 +33,12 @@ export interface Connection {
   run(sql: string, doing?: string): Promise<number>;
   rows<Row>(schema: z.ZodType<Row>, sql: string, doing?: string): Promise<Row[]>;
   query(sql: string, doing?: string): Promise<Record<string, unknown>[]>;
+  /** A small result as its bytes. */
+  raw(sql: string, doing: string): Promise<RawRow[]>;
+  /** LOAD DATA LOCAL with these bytes as its file, whatever name the server asks for; answers how many rows came in. */
+  load(sql: string, bytes: AsyncIterable<Uint8Array>, doing: string): Promise<number>;
   /** Streams a result; stops the server while the sink is behind. */
-  read(sql: string, sink: RowSink, doing: string): Promise<void>;
+  read(sql: string, sink: ResultSink, doing: string): Promise<void>;
   /** Says goodbye; never fails. */
   close(): Promise<void>;
   /** Drops the socket at once. */
@@ -46,16 +49,20 @@ export interface ConnectOptions {
   /** Takes the place of the address's database; null for none. */
   readonly database?: string | null;
   readonly target?: boolean;
+  /** May use LOAD DATA LOCAL. */
+  readonly loads?: boolean;
 }
 
 /** What every session is set to, so that one value has one text on every server. */
-const settings = (product: Product): string =>
+const settings = ({ product, version }: Server): string =>
   [
     "SET NAMES utf8mb4, SESSION sql_mode = '', time_zone = '+00:00', net_write_timeout = 900, net_read_timeout = 900",
     'wait_timeout = 28800, lock_wait_timeout = 10, sql_big_selects = 1, sql_quote_show_create = 1, group_concat_max_len = 1048576',
     product === 'MariaDB'
       ? "max_statement_time = 0, tx_isolation = 'REPEATABLE-READ'"
       : "max_execution_time = 0, transaction_isolation = 'REPEATABLE-READ'",
+    // Sizes of tables as they are now, not of yesterday.
+    ...(product === 'MySQL' && version >= 80_000 ? ['information_schema_stats_expiry = 0'] : []),
   ].join(', ');
 
 /** Opens a session with pinned settings. Fails with ConnectionRefused, LoginFailed, NoSuchDatabase, VersionUnsupported. */
@@ -64,17 +71,17 @@ export const connect = async (
   services: Pick<Services, 'secret'>,
   options: ConnectOptions = {},
 ): Promise<Connection> => {
-  const password =
-    address.password === undefined ? (address.inlinePassword ?? process.env['MYSQL_PWD']) : await services.secret(address.password);
   const failure: Failure = { address, target: options.target };
-  const client = await login(address, password, options, failure);
+  const client = await logIn(address, services, address.inlinePassword ?? process.env['MYSQL_PWD'], (password) =>
+    login(address, password, options, failure),
+  );
   try {
     const { product, version, versionText } = parseVersion(String(firstValue(await ask(client, 'SELECT version() AS v', failure))));
     if (version < OLDEST[product])
       throw new LifeboatError('VersionUnsupported', `${endpoint(address)} runs ${product} ${versionText}, which is too old`, {
         hint: 'Upgrade the server; MySQL from 5.7 and MariaDB from 10.5 on are supported.',
       });
-    await ask(client, settings(product), failure);
+    await ask(client, settings({ product, version, versionText }), failure);
     return wrap(client, failure, { product, version, versionText });
   } catch (error) {
     client.destroy();
@@ -107,6 +114,13 @@ export const withConnection = async <Result>(
   return result;
 };
 
+/** A socket of our own, for reading without an allocation for each read. */
+const openTo = (address: MysqlAddress): Socket => {
+  const socket = openSocket();
+  if (isSocket(address)) return socket.connect(address.host);
+  return socket.setNoDelay(true).setKeepAlive(true).connect(address.port, address.host);
+};
+
 const login = async (
   address: MysqlAddress,
   password: string | undefined,
@@ -119,20 +133,23 @@ const login = async (
   // Loaded when it is first needed: it is a megabyte, and most functions never need it.
   const { default: driver } = await import('mysql2');
   const client = driver.createConnection({
-    ...(isSocket(address) ? { socketPath: address.host } : { host: address.host, port: address.port }),
+    ...(isSocket(address) ? {} : { host: address.host, port: address.port }),
+    stream: () => openTo(address),
     user: address.user,
     ...(password === undefined ? {} : { password }),
     ...(database === undefined ? {} : { database }),
     ...(ssl === undefined ? {} : { ssl }),
+    // How RDS takes a token; it never goes without TLS.
+    ...(address.auth === 'iam' && ssl !== undefined ? { enableCleartextPlugin: true } : {}),
     charset: 'utf8mb4',
     connectTimeout: CONNECT_TIMEOUT_MS,
     dateStrings: true,
     supportBigNumbers: true,
     bigNumberStrings: true,
     jsonStrings: true,
-    enableKeepAlive: true,
-    // A server cannot ask for files of this machine.
-    flags: ['-LOCAL_FILES'],
+    // The driver never opens a file: it sends what the query at hand brings along, and refuses when that brings nothing.
+    // Without attributes a query is its text alone, as result-stream.ts sends it.
+    flags: [options.loads === true ? '+LOCAL_FILES' : '-LOCAL_FILES', '-CLIENT_QUERY_ATTRIBUTES'],
   });
   // A lost connection shows where it is used next; without a listener it would end the process.
   client.on('error', () => {});
@@ -142,15 +159,21 @@ const login = async (
   } catch (error) {
     client.destroy();
     const noTls = error instanceof Error && 'code' in error && error.code === 'HANDSHAKE_NO_SSL_SUPPORT';
-    if (noTls && ssl !== undefined && address.sslmode === 'prefer') return login(address, password, options, failure, false);
+    if (noTls && ssl !== undefined && modeOf(address) === 'prefer') return login(address, password, options, failure, false);
     throw mapError(error, failure);
   }
 };
 
-const ask = (client: mysql.Connection, sql: string, failure: Failure): Promise<unknown> =>
+/** The driver's own; its types leave it out. */
+const socketOf = (client: mysql.Connection): Duplex => (client as unknown as { readonly stream: Duplex }).stream;
+
+const ask = (client: mysql.Connection, sql: string | mysql.QueryOptions, failure: Failure): Promise<unknown> =>
   new Promise((resolve, reject) => {
-    client.query(sql, (error, result) => (error === null ? resolve(result) : reject(mapError(error, failure))));
+    client.query(sql as mysql.QueryOptions, (error, result) => (error === null ? resolve(result) : reject(mapError(error, failure))));
   });
+
+const affectedBy = (result: unknown): number =>
+  typeof result === 'object' && result !== null && 'affectedRows' in result ? Number(result.affectedRows) : 0;
 
 const firstValue = (rows: unknown): unknown => (Array.isArray(rows) ? Object.values(rows[0] ?? {})[0] : undefined);
 
@@ -178,14 +201,22 @@ const wrap = (client: mysql.Connection, failure: Failure, server: Server): Conne
     address: failure.address,
     ...server,
     query,
-    async run(sql, doing) {
-      const result = await send(sql, doing);
-      return typeof result === 'object' && result !== null && 'affectedRows' in result ? Number(result.affectedRows) : 0;
+    run: async (sql, doing) => affectedBy(await send(sql, doing)),
+    async load(sql, bytes, doing) {
+      const options = { sql, infileStreamFactory: () => Readable.from(bytes, { objectMode: false }) };
+      return affectedBy(await unlessDropped(ask(client, options, { ...failure, doing })));
     },
     async rows(schema, sql, doing) {
       return (await query(sql, doing)).map((row) => schema.parse(row));
     },
-    read: (sql, sink, doing) => unlessDropped(readRows(client, sql, sink, { ...failure, doing })),
+    raw: (sql, doing) =>
+      unlessDropped(ask(client, { sql, rowsAsArray: true, typeCast: false }, { ...failure, doing })) as Promise<RawRow[]>,
+    read: (sql, sink, doing) =>
+      unlessDropped(
+        streamResult(socketOf(client), sql, sink).catch((error: unknown) => {
+          throw mapError(error, { ...failure, doing });
+        }),
+      ),
     close: () =>
       // The work is done and its outcome known: a server that is already gone changes nothing.
       new Promise((resolve) => {
@@ -198,29 +229,6 @@ const wrap = (client: mysql.Connection, failure: Failure, server: Server): Conne
   };
 };
 
-const readRows = (client: mysql.Connection, sql: string, sink: RowSink, failure: Failure): Promise<void> =>
-  new Promise((resolve, reject) => {
-    const fail = (error: unknown): void => {
-      // What the server still sends is of no use.
-      client.destroy();
-      reject(mapError(error, failure));
-    };
-    const query = client.query({ sql, rowsAsArray: true, typeCast: false });
-    query.on('error', fail);
-    query.on('end', () => resolve());
-    query.on('result', (row: unknown) => {
-      try {
-        sink.row(row as RawRow);
-        const pressure = sink.pressure();
-        if (pressure === undefined) return;
-        client.pause();
-        pressure.then(() => client.resume(), fail);
-      } catch (error) {
-        fail(error);
-      }
-    });
-  });
-
 /** `10.11.19-MariaDB-0+deb12u1`, `5.5.5-10.6.1-MariaDB`, `8.0.36-log`. */
 export const parseVersion = (text: string): Server => {
   const product: Product = /mariadb/i.test(text) ? 'MariaDB' : 'MySQL';
@@ -229,17 +237,21 @@ export const parseVersion = (text: string): Server => {
   return { product, versionText, version: major * 10_000 + minor * 100 + patch };
 };
 
+const modeOf = (address: MysqlAddress) => tlsMode(address, 'prefer', 'verify-full');
+
 const tlsOptions = async (address: MysqlAddress): Promise<mysql.SslOptions | undefined> => {
-  if (address.sslmode === 'disable' || isSocket(address)) return undefined;
-  const ca = address.sslrootcert === undefined ? undefined : await pem(address.sslrootcert);
+  const mode = modeOf(address);
+  if (mode === 'disable' || isSocket(address)) return undefined;
+  const ca = await (trustsRds(address, mode) ? rdsAuthorities() : pem(address.sslrootcert));
   return {
-    rejectUnauthorized: address.sslmode.startsWith('verify') || (address.sslmode === 'require' && ca !== undefined),
-    verifyIdentity: address.sslmode === 'verify-full',
+    rejectUnauthorized: mode.startsWith('verify') || (mode === 'require' && ca !== undefined),
+    verifyIdentity: mode === 'verify-full',
     ...(ca === undefined ? {} : { ca }),
   };
 };
 
-const pem = async (path: string): Promise<string> => {
+const pem = async (path: string | undefined): Promise<string | undefined> => {
+  if (path === undefined) return undefined;
   try {
     return await readFile(path, 'utf8');
   } catch (cause) {

@@ -1,10 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
 import { LifeboatError } from '../../errors.ts';
 import type { Claims } from '../contract.ts';
-import { getLock, lanesIn, lockNames, PASSED, ROUNDS, releaseLock } from './barrier.ts';
+import { agreeOnView } from './agreement.ts';
+import { whyNotLockFree } from './binlog-snapshot.ts';
 import type { Connection } from './connect.ts';
 import { errnoOf } from './errors.ts';
+import type { Keeper } from './keeper.ts';
+import { getLock, type LockNames, lanesIn, lockNames, PASSED, ROUNDS, releaseLock } from './locks.ts';
+import { type Passed, readPosition } from './passed.ts';
 import { lockList } from './plan.ts';
 
 /** Seconds that one try to lock the tables may wait for open transactions; whoever writes waits behind it meanwhile. */
@@ -14,25 +17,13 @@ const LOCK_TRIES = 8;
 const LOCK_PAUSE_MS = 1_000;
 /** Longest time that the tables stay locked, in milliseconds; a lane needs one round trip. */
 const LOCKED_MAX_MS = 10_000;
+/** How long lanes that agree may take to say that they go, in milliseconds; nobody waits for it. */
+const LANES_THROUGH_MS = 60_000;
 /** Between two looks, in milliseconds, while lanes come, and while the tables are locked. */
 const READY_POLL_MS = 50;
 const LOCKED_POLL_MS = 2;
 
 const LOCK_WAIT_TIMEOUT = 1205;
-
-export const PassedSchema = z.strictObject({
-  /** ISO 8601, the server's clock, while the tables were locked. */
-  at: z.string(),
-  way: z.enum(['lock-tables', 'global-lock', 'quiesced']),
-  lanes: z.int(),
-  /** How long writers had to wait, in milliseconds. */
-  lockedMs: z.number(),
-  gtid: z.string().nullable(),
-  /** Null where the server writes no log, or this user may not ask. */
-  binlog: z.strictObject({ file: z.string(), position: z.string() }).nullable(),
-});
-
-export type Passed = z.output<typeof PassedSchema>;
 
 export interface Coordination {
   readonly connection: Connection;
@@ -40,6 +31,8 @@ export interface Coordination {
   readonly barrier: string;
   readonly lanes: number;
   readonly tables: readonly string[];
+  /** Locks tables of other engines and keeps them locked, whatever this coordinator unlocks. */
+  readonly keeper?: Keeper | undefined;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
@@ -57,7 +50,7 @@ export const coordinate = async (work: Coordination): Promise<Passed> => {
       continue;
     }
     missing = await waitForLanes(connection, names, lanes, work.timeoutMs, signal);
-    if (missing.length === 0) return letGo(work, names);
+    if (missing.length === 0) return fixInstant(work, names);
     await releaseLock(connection, names.coordinator);
     await releaseLock(connection, names.go);
   }
@@ -69,7 +62,7 @@ export const coordinate = async (work: Coordination): Promise<Passed> => {
 
 const waitForLanes = async (
   connection: Connection,
-  names: ReturnType<typeof lockNames>,
+  names: LockNames,
   lanes: number,
   timeoutMs: number,
   signal: AbortSignal,
@@ -83,45 +76,86 @@ const waitForLanes = async (
   }
 };
 
-const letGo = async (work: Coordination, names: ReturnType<typeof lockNames>): Promise<Passed> => {
+/** Without a lock where that is exact, else under one. */
+const fixInstant = async (work: Coordination, names: LockNames): Promise<Passed> => {
+  if (!(await wantsLock(work))) {
+    const passed = await withoutLock(work, names);
+    if (passed !== undefined) return passed;
+    if (work.connection.address.barrier === 'binlog-snapshot')
+      throw new LifeboatError('BarrierTimeout', 'writers commit too often for the lanes to begin between two of them; nothing was locked', {
+        hint: 'Set barrier to "auto", which then locks the tables for some milliseconds, or lower the concurrency of this source.',
+      });
+    await releaseLock(work.connection, names.free);
+  }
+  return underLock(work, names);
+};
+
+const wantsLock = async ({ connection, keeper }: Coordination): Promise<boolean> => {
+  const { barrier } = connection.address;
+  if (barrier === 'binlog-snapshot') return false;
+  return barrier !== 'auto' || keeper !== undefined || (await whyNotLockFree(connection)) !== undefined;
+};
+
+const withoutLock = async (work: Coordination, names: LockNames): Promise<Passed | undefined> => {
+  const { connection, lanes, claims } = work;
+  await getLock(connection, names.free, 0);
+  await releaseLock(connection, names.go);
+  const agreed = await agreeOnView(work, names);
+  if (agreed === undefined) return undefined;
+  await allThrough(work, names, LANES_THROUGH_MS);
+  await claims.take(PASSED);
+  return { ...agreed, way: 'binlog-snapshot', lanes, lockedMs: 0, kept: null };
+};
+
+const underLock = async (work: Coordination, names: LockNames): Promise<Passed> => {
   const { connection, lanes, claims } = work;
   await lockTables(work);
   const lockedAt = performance.now();
   await getLock(connection, names.locked, 0);
   const position = await readPosition(connection);
   await releaseLock(connection, names.go);
+  try {
+    await allThrough(work, names, LOCKED_MAX_MS);
+  } finally {
+    await connection.run('UNLOCK TABLES', 'unlocking the tables');
+  }
+  const lockedMs = Math.round((performance.now() - lockedAt) * 10) / 10;
+  await claims.take(PASSED);
+  await releaseLock(connection, names.locked);
+  return { ...position, way: connection.address.barrier === 'global-lock' ? 'global-lock' : 'lock-tables', lanes, lockedMs, kept: null };
+};
+
+/** Waits until each lane has its snapshot, and says so by giving back its name. */
+const allThrough = async ({ connection, lanes }: Coordination, names: LockNames, most: number): Promise<void> => {
+  const began = performance.now();
   for (;;) {
     const waiting = await lanesIn(connection, names, lanes);
-    if (waiting.size === 0) break;
-    if (performance.now() - lockedAt > LOCKED_MAX_MS) {
-      await connection.run('UNLOCK TABLES', 'unlocking the tables');
+    if (waiting.size === 0) return;
+    if (performance.now() - began > most)
       throw new LifeboatError(
         'InstantLost',
-        `lane ${[...waiting].join(', ')} took no snapshot within ${LOCKED_MAX_MS / 1000} s; the tables are unlocked`,
+        `lane ${[...waiting].join(', ')} took no snapshot within ${most / 1000} s; nothing is locked any more`,
         {
           hint: 'The server is overloaded, or a lane hangs. Start a new backup.',
         },
       );
-    }
     await sleep(LOCKED_POLL_MS);
   }
-  await connection.run('UNLOCK TABLES', 'unlocking the tables');
-  const lockedMs = Math.round((performance.now() - lockedAt) * 10) / 10;
-  await claims.take(PASSED);
-  await releaseLock(connection, names.locked);
-  return { ...position, way: connection.address.barrier, lanes, lockedMs };
 };
 
-const lockTables = async ({ connection, tables, signal }: Coordination): Promise<void> => {
+const lockTables = async ({ connection, keeper, tables, signal }: Coordination): Promise<void> => {
   const global = connection.address.barrier === 'global-lock';
-  if (!global && tables.length === 0) return;
+  const others = tables.filter((name) => keeper?.tables.includes(name) !== true);
   await connection.run(`SET SESSION lock_wait_timeout = ${LOCK_WAIT_SECONDS}`);
   for (let attempt = 1; ; attempt++) {
     try {
-      await connection.run(global ? 'FLUSH TABLES WITH READ LOCK' : `LOCK TABLES ${lockList(tables)}`, 'locking the tables');
+      if (global) await connection.run('FLUSH TABLES WITH READ LOCK', 'locking the server');
+      else if (others.length > 0) await connection.run(`LOCK TABLES ${lockList(others)}`, 'locking the tables');
+      await keeper?.lock(LOCK_WAIT_SECONDS);
       return;
     } catch (error) {
       if (errnoOf(error) !== LOCK_WAIT_TIMEOUT) throw error;
+      await connection.run('UNLOCK TABLES', 'unlocking the tables');
       if (attempt === LOCK_TRIES)
         throw new LifeboatError(
           'BarrierTimeout',
@@ -133,29 +167,5 @@ const lockTables = async ({ connection, tables, signal }: Coordination): Promise
         );
     }
     await sleep(LOCK_PAUSE_MS, undefined, { signal });
-  }
-};
-
-const At = z.object({ at: z.string(), gtid: z.string().nullable() });
-
-export const readPosition = async (connection: Connection): Promise<Pick<Passed, 'at' | 'gtid' | 'binlog'>> => {
-  const gtid = connection.product === 'MariaDB' ? '@@global.gtid_current_pos' : '@@global.gtid_executed';
-  const [now] = await connection.rows(
-    At,
-    `SELECT concat(date_format(utc_timestamp(3), '%Y-%m-%dT%H:%i:%s.'), lpad(floor(microsecond(utc_timestamp(3)) / 1000), 3, '0'), 'Z') AS at, ${gtid} AS gtid`,
-    'fixing the instant',
-  );
-  return { at: now?.at ?? '', gtid: (now?.gtid ?? '').replaceAll('\n', '') || null, binlog: await readBinlog(connection) };
-};
-
-/** Needs a privilege that a backup can do without. */
-const readBinlog = async (connection: Connection): Promise<Passed['binlog']> => {
-  const status = connection.product === 'MySQL' && connection.version >= 80_400 ? 'SHOW BINARY LOG STATUS' : 'SHOW MASTER STATUS';
-  try {
-    const [row] = await connection.query(status, 'reading the position of the binary log');
-    return row === undefined ? null : { file: String(row['File']), position: String(row['Position']) };
-  } catch (error) {
-    if (error instanceof LifeboatError && error.code === 'PermissionDenied') return null;
-    throw error;
   }
 };

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { PassedSchema } from './coordinator.ts';
+import { PassedSchema } from './passed.ts';
 
 export const ServerFactsSchema = z.strictObject({
   product: z.enum(['MariaDB', 'MySQL']),

@@ -24,17 +24,17 @@ export const dumpStage = (address: MysqlAddress, services: Services, chunkBytes:
   name: 'dump',
   mode: 'together',
   async *plan(context) {
-    const { tables, chunks } = await withConnection(
+    const { tables, chunks, bytes } = await withConnection(
       address,
       services,
       async (connection) => {
         const found = await readTables(connection);
-        return { tables: found, chunks: await planChunks(connection, found, sizeOf(found, context.concurrency ?? 1, chunkBytes)) };
+        return { tables: found, ...(await planChunks(connection, found, sizeOf(found, context.concurrency ?? 1, chunkBytes))) };
       },
       { signal: context.budget.signal },
     );
     const lanes = Math.min(context.concurrency ?? 1, LANES_MAX, chunks.filter(({ kind }) => kind === 'rows').length || 1);
-    refuseTooLarge(tables, lanes, context.budget.remaining());
+    refuseTooLarge(bytes, lanes, context.budget.remaining());
     const definitions = Object.fromEntries(tables.map((table) => [table.name, table.definition]));
     for (let lane = 0; lane < lanes; lane++) {
       const task: LaneTask = { lane, lanes, tables: definitions, chunks };

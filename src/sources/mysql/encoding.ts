@@ -13,6 +13,8 @@ export interface Column {
   readonly encoding: Encoding;
   /** What to select. */
   readonly expression: string;
+  /** The value of a text that LOAD DATA read, where it is not the column's own; `@v` stands for the text. */
+  readonly loaded?: string;
 }
 
 const NUMBERS = /^(tinyint|smallint|mediumint|int|bigint|decimal|year)$/;
@@ -24,12 +26,12 @@ export const columnOf = (name: string, type: string): Column => {
   const lower = type.toLowerCase();
   if (NUMBERS.test(lower)) return { name, encoding: 'number', expression: quoted };
   // As a number: as text it would be its bytes.
-  if (lower === 'bit') return { name, encoding: 'number', expression: `${quoted}+0` };
+  if (lower === 'bit') return { name, encoding: 'number', expression: `${quoted}+0`, loaded: 'CAST(@v AS UNSIGNED)' };
   // The server prints a FLOAT with 6 digits, which are not enough; as a DOUBLE it has all. A product keeps the sign of -0, a sum does not.
   if (lower === 'float') return { name, encoding: 'quoted', expression: `${quoted}*1e0` };
   // In quotes, or else -0 would be an integer.
   if (lower === 'double') return { name, encoding: 'quoted', expression: quoted };
-  if (BINARY.test(lower)) return { name, encoding: 'hex', expression: quoted };
+  if (BINARY.test(lower)) return { name, encoding: 'hex', expression: quoted, loaded: 'UNHEX(SUBSTR(@v, 3))' };
   return { name, encoding: 'text', expression: quoted };
 };
 
@@ -47,7 +49,7 @@ const NULL = Buffer.from('NULL');
 const HEX = Buffer.from('0123456789abcdef');
 
 /** The letter after the backslash, by byte; 0 for bytes that stand for themselves. No byte of a UTF-8 sequence is among them. */
-const ESCAPES = new Uint8Array(256);
+export const ESCAPES = new Uint8Array(256);
 for (const [byte, letter] of [
   ['\0', '0'],
   ['\n', 'n'],
@@ -105,7 +107,7 @@ export const openEncoder = (columns: readonly Column[], key: readonly string[]):
   };
 };
 
-const keyRange = (columns: readonly Column[], key: readonly string[]): { readonly from: number; readonly to: number } => {
+export const keyRange = (columns: readonly Column[], key: readonly string[]): { readonly from: number; readonly to: number } => {
   const places = key.map((name) => columns.findIndex((column) => column.name === name)).sort((a, b) => a - b);
   const [from = -1] = places;
   const sideBySide = from >= 0 && places.every((place, i) => place === from + i);

@@ -74,10 +74,13 @@ const NAMES: Readonly<Record<string, Meaning>> = {
   ETIMEDOUT: { code: 'ConnectionRefused', hint: 'The host did not answer in time; check the network and its security groups.' },
   ENOENT: { code: 'ConnectionRefused', hint: 'The socket is not there; check its path.' },
   EACCES: { code: 'ConnectionRefused', hint: 'This user may not open the socket.' },
-  HANDSHAKE_NO_SSL_SUPPORT: { code: 'ConnectionRefused', hint: 'The server has no TLS; sslmode=prefer goes without.' },
+  HANDSHAKE_NO_SSL_SUPPORT: {
+    code: 'ConnectionRefused',
+    hint: 'The server has no TLS: turn it on there, or say sslmode=disable if the network may see everything.',
+  },
   HANDSHAKE_SSL_ERROR: {
     code: 'ConnectionRefused',
-    hint: 'Name the authority in sslrootcert (for RDS its CA bundle), or check the host name.',
+    hint: 'Name the authority in sslrootcert (rds: those of Amazon), or check the host name.',
   },
   PROTOCOL_CONNECTION_LOST: LOST,
   ECONNRESET: LOST,

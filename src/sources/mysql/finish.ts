@@ -1,3 +1,4 @@
+import { restoreInput } from '../../backup/restore-input.ts';
 import { LifeboatError } from '../../errors.ts';
 import type { Part, Services, Stage } from '../contract.ts';
 import type { MysqlAddress } from './address.ts';
@@ -5,7 +6,7 @@ import { withConnection } from './connect.ts';
 import { loadItem } from './load.ts';
 import { doneItems, dropMarker, readMarker, requireMarker } from './marker.ts';
 import { replay } from './replay.ts';
-import { restoreInput, segmentsOf } from './restore-input.ts';
+import { segmentsOf } from './restore-input.ts';
 import { readStatements } from './script.ts';
 
 /** Routines, views, triggers, events, once all rows are there. Each is dropped before it is made, so a repeated run does the same. */

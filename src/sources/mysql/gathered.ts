@@ -1,8 +1,8 @@
 import type { Assertion } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
 import type { StageContext } from '../contract.ts';
-import type { Passed } from './coordinator.ts';
 import { LaneFactsSchema, type ServerFacts } from './dump-facts.ts';
+import type { Passed } from './passed.ts';
 
 /** All that the receipts of the dump say. */
 export interface Gathered {

@@ -23,10 +23,16 @@ Views, routines, triggers and events belong to the users that they belonged to. 
     .filter((section) => section !== '')
     .join('\n\n');
 
-const howPassed = ({ way, lanes, lockedMs }: Gathered['passed']): string => {
+const howPassed = ({ way, lanes, lockedMs, kept }: Gathered['passed']): string => {
   if (way === 'quiesced') return 'Nobody wrote to the server that was read: a clone of a snapshot, whose instant it is.';
+  const read = `${lanes} ${lanes === 1 ? 'connection' : 'connections'} read at it.`;
+  if (way === 'binlog-snapshot') return `${read} Nothing was locked: all stood at the same position of the binary log.`;
   const locked = way === 'lock-tables' ? 'The tables were locked against writing' : 'The whole server was locked against writing';
-  return `${lanes} ${lanes === 1 ? 'connection' : 'connections'} read at it. ${locked} for ${lockedMs} ms.`;
+  const others =
+    kept === null
+      ? ''
+      : ` Until they were read, ${kept.lockedMs} ms, tables without snapshots were locked: ${kept.tables.map((name) => `\`${code(name)}\``).join(', ')}.`;
+  return `${read} ${locked} for ${lockedMs} ms.${others}`;
 };
 
 const openMetadata = `### OpenMetadata

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import type { Facts, Problem } from '../contract.ts';
-import { MARKER, OWN_TABLES } from './catalog.ts';
+import type { MysqlAddress } from './address.ts';
+import { whyNotLockFree } from './binlog-snapshot.ts';
+import { LOCKABLE, MARKER, OWN_TABLES, TRANSACTIONAL } from './catalog.ts';
 import type { Connection } from './connect.ts';
 
 /** Names listed in one problem; the rest is counted. */
@@ -16,13 +18,6 @@ interface Check {
 }
 
 const CHECKS: readonly Check[] = [
-  {
-    code: 'EngineUnsupported',
-    sql: `SELECT concat(t.table_name, ' (', coalesce(t.engine, 'broken'), ')') AS name FROM information_schema.tables t
-           WHERE ${OWN_TABLES} AND t.table_type = 'BASE TABLE' AND coalesce(t.engine, '') <> 'InnoDB' ORDER BY 1`,
-    message: (names) => `no snapshot has the rows of ${names}`,
-    hint: 'ALTER TABLE … ENGINE=InnoDB; other engines know no transactions, so their rows would be of another instant.',
-  },
   {
     code: 'SystemVersioned',
     sql: `SELECT t.table_name AS name FROM information_schema.tables t WHERE ${OWN_TABLES} AND t.table_type = 'SYSTEM VERSIONED' ORDER BY 1`,
@@ -47,14 +42,14 @@ export const inspectDatabase = async (connection: Connection): Promise<Facts> =>
     'SELECT DATABASE() AS name, (SELECT coalesce(sum(data_length), 0) FROM information_schema.tables WHERE table_schema = DATABASE()) AS bytes',
     'asking for the size of the database',
   );
-  const problems: Problem[] = [];
+  const problems: Problem[] = await otherEngines(connection);
   for (const check of CHECKS) {
     const names = (await connection.rows(Named, check.sql, 'inspecting the database')).map(({ name }) => name);
     // A marker with its last row is of a load by hand that ended well.
     if (check.code === 'UnfinishedRestore' && names.length > 0 && (await isComplete(connection))) continue;
     if (names.length > 0) problems.push({ code: check.code, message: check.message(list(names)), hint: check.hint });
   }
-  problems.push(...(await privileges(connection)));
+  problems.push(...(await barrierProblems(connection)), ...(await privileges(connection)));
   return {
     product: connection.product,
     version: connection.versionText,
@@ -68,7 +63,47 @@ export const inspectDatabase = async (connection: Connection): Promise<Facts> =>
 const isComplete = async (connection: Connection): Promise<boolean> =>
   (await connection.query(`SELECT item FROM ${MARKER} WHERE item = 'complete'`, 'looking for the marker')).length > 0;
 
+const Engine = z.object({ name: z.string(), engine: z.string().nullable() });
+
+const OTHER_ENGINES = `SELECT t.table_name AS name, t.engine AS engine FROM information_schema.tables t
+ WHERE ${OWN_TABLES} AND t.table_type = 'BASE TABLE' AND coalesce(t.engine, '') <> '${TRANSACTIONAL}' ORDER BY 1`;
+
+/** Tables that no snapshot has: refused, unless the owner wants them read under the lock. */
+const otherEngines = async (connection: Connection): Promise<Problem[]> => {
+  const { underLock } = connection.address;
+  const found = await connection.rows(Engine, OTHER_ENGINES, 'inspecting the database');
+  const refused = found.filter(
+    ({ name, engine }) => !(LOCKABLE.has(engine ?? '') && (underLock.includes('*') || underLock.includes(name))),
+  );
+  if (refused.length === 0) return [];
+  const lockable = refused.filter(({ engine }) => LOCKABLE.has(engine ?? ''));
+  const listed = JSON.stringify(lockable.map(({ name }) => name).slice(0, NAMES_MAX));
+  const wayOut = lockable.length === 0 ? '' : `, or, if their writers may wait while they are read, "underLock": ${listed} in this source`;
+  return [
+    {
+      code: 'EngineUnsupported',
+      message: `no snapshot has the rows of ${list(refused.map(({ name, engine }) => `${name} (${engine ?? 'broken'})`))}`,
+      hint: `ALTER TABLE … ENGINE=InnoDB${wayOut}.`,
+    },
+  ];
+};
+
+/** Asking for the way without a lock where it cannot be gone. */
+const barrierProblems = async (connection: Connection): Promise<Problem[]> => {
+  if (connection.address.barrier !== 'binlog-snapshot') return [];
+  const why = await whyNotLockFree(connection);
+  const hint = 'Use barrier "auto", which locks the tables for some milliseconds where it must.';
+  return why === undefined ? [] : [{ code: 'BarrierImpossible', message: `barrier "binlog-snapshot" cannot be had: ${why}`, hint }];
+};
+
 const GRANT = /^GRANT (.+) ON (\S+) TO /;
+
+const NEEDED: Readonly<Record<MysqlAddress['barrier'], readonly string[]>> = {
+  auto: ['LOCK TABLES'],
+  'binlog-snapshot': [],
+  'lock-tables': ['LOCK TABLES'],
+  'global-lock': ['RELOAD'],
+};
 
 /**
  * What the user may do, from SHOW GRANTS: information_schema hides what roles bring, and on RDS more. A user whose grants cannot be
@@ -83,7 +118,7 @@ const privileges = async (connection: Connection): Promise<Problem[]> => {
   });
   const has = (name: string): boolean => grants.some((grant) => grant === name || grant.startsWith('ALL PRIVILEGES'));
   const usesRoles = rows.some((row) => !/ ON /.test(String(Object.values(row)[0])));
-  const needed = ['SELECT', 'SHOW VIEW', 'TRIGGER', 'EVENT', barrier === 'global-lock' ? 'RELOAD' : 'LOCK TABLES'];
+  const needed = ['SELECT', 'SHOW VIEW', 'TRIGGER', 'EVENT', ...NEEDED[barrier]];
   const missing = needed.filter((name) => !has(name));
   if (missing.length === 0 || usesRoles) return [];
   return [

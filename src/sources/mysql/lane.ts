@@ -1,20 +1,24 @@
 import { z } from 'zod';
-import { type DigestFactory, loadDigest, sumDigests } from '../../backup/digest.ts';
+import { loadDigest, sumDigests } from '../../backup/digest.ts';
 import { ordinal } from '../../backup/ordinal.ts';
+import { blockPool } from '../../backup/segment-stream.ts';
 import type { ClassDigest, Segment } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
 import type { Claims, Part, Services, TaskContext } from '../contract.ts';
 import type { MysqlAddress } from './address.ts';
-import { barrierOf, joinBarrier } from './barrier.ts';
+import { barrierOf } from './barrier.ts';
 import { readTables, type Table } from './catalog.ts';
-import { type Connection, connect, withConnection } from './connect.ts';
-import { coordinate, type Passed } from './coordinator.ts';
+import { type Connection, withConnection } from './connect.ts';
 import { objectDefinitions, tableDefinitions } from './definitions.ts';
 import type { LaneFacts } from './dump-facts.ts';
 import { readFacts } from './facts.ts';
+import { type Keeper, openKeeper } from './keeper.ts';
+import { passBarrier } from './pass-barrier.ts';
+import type { Passed } from './passed.ts';
 import { tooLarge } from './plan.ts';
-import { dumpRows } from './rows.ts';
+import { type DumpMeans, dumpRows } from './rows.ts';
 import type { Chunk, LaneTask } from './tasks.ts';
+import { loadTranscoder } from './transcoder.ts';
 
 /** Segments of one lane that are still being stored while the next chunk is read. */
 const STORING_MAX = 1;
@@ -27,52 +31,41 @@ export const runLane = (address: MysqlAddress, services: Services, task: LaneTas
     address,
     services,
     async (connection) => {
-      const passed = await passBarrier(connection, services, task, claims, context);
+      const keeper = task.lane === 0 ? await openKeeper(address, services, keptOf(task)) : undefined;
+      const drop = (): void => keeper?.connection.destroy();
+      context.budget.signal.addEventListener('abort', drop, { once: true });
       try {
-        return await takeChunks({ connection, services, task, claims, context }, passed);
-      } catch (error) {
-        throw asLost(error, task.lane);
+        const { lane, lanes } = task;
+        const barrier = barrierOf(await context.instants());
+        const { signal } = context.budget;
+        const passed = await passBarrier(connection, services, {
+          lane,
+          lanes,
+          tables: Object.keys(task.tables),
+          barrier,
+          claims,
+          signal,
+          keeper,
+        });
+        const means = await dumpMeans(connection);
+        return await takeChunks({ means, services, task, claims, context }, passed, keeper).catch((error: unknown) => {
+          throw asLost(error, task.lane);
+        });
+      } finally {
+        // With its connection, what it still has locked is unlocked.
+        drop();
+        context.budget.signal.removeEventListener('abort', drop);
       }
     },
     { signal: context.budget.signal },
   );
 };
 
-/** Lane 0 brings its coordinator along, on a connection of its own. */
-const passBarrier = async (
-  connection: Connection,
-  services: Services,
-  task: LaneTask,
-  claims: Claims,
-  context: TaskContext,
-): Promise<Passed | undefined> => {
-  const shared = {
-    claims,
-    barrier: barrierOf(await context.instants()),
-    timeoutMs: connection.address.barrierTimeout * 1000,
-    signal: context.budget.signal,
-  };
-  const joining = { ...shared, connection, lane: task.lane };
-  if (task.lane > 0) {
-    await joinBarrier(joining);
-    return undefined;
-  }
-  const coordinator = await connect(connection.address, services);
-  const coordinating = coordinate({ ...shared, connection: coordinator, lanes: task.lanes, tables: Object.keys(task.tables) });
-  const joined = joinBarrier(joining);
-  try {
-    const [passed] = await Promise.all([coordinating, joined]);
-    return passed;
-  } catch (error) {
-    // Neither waits for the other in vain; with its connection, what the coordinator has locked is unlocked.
-    connection.destroy();
-    coordinator.destroy();
-    await Promise.allSettled([coordinating, joined]);
-    throw error;
-  } finally {
-    await coordinator.close();
-  }
-};
+/** Tables that are read under the lock. */
+const keptOf = (task: LaneTask): string[] =>
+  task.chunks.flatMap((chunk) => (chunk.kind === 'rows' && chunk.underLock ? chunk.pieces.map(({ table }) => table) : []));
+
+const isKept = (chunk: Chunk): boolean => chunk.kind === 'rows' && chunk.underLock;
 
 /** Past the barrier nothing can be tried again: a new connection would see another instant. */
 const asLost = (error: unknown, lane: number): unknown => {
@@ -84,32 +77,44 @@ const asLost = (error: unknown, lane: number): unknown => {
 };
 
 interface Lane {
-  readonly connection: Connection;
+  readonly means: DumpMeans;
   readonly services: Services;
   readonly task: LaneTask;
   readonly claims: Claims;
   readonly context: TaskContext;
 }
 
-const takeChunks = async (lane: Lane, passed: Passed | undefined): Promise<Part> => {
-  const { connection, task, claims, context } = lane;
+const takeChunks = async (lane: Lane, passed: Passed | undefined, keeper: Keeper | undefined): Promise<Part> => {
+  const { means, task, claims, context } = lane;
+  const { connection } = means;
   const tables = await checkedTables(connection, task);
-  const factory = await loadDigest();
   const digests: ClassDigest[] = [];
   const segments: Promise<Segment>[] = [];
   let facts: LaneFacts = { lane: task.lane, of: task.chunks.length, chunks: [], ...(passed === undefined ? {} : { passed }) };
+  const took = (index: number, done: Done): void => {
+    facts = { ...facts, ...done.facts, chunks: [...facts.chunks, index] };
+    digests.push(...done.digests);
+    if (done.segment !== undefined) segments.push(done.segment);
+  };
   try {
+    if (keeper !== undefined && passed !== undefined) {
+      // First of all: until then nobody can write to them.
+      for (const [index, chunk] of task.chunks.entries()) {
+        if (isKept(chunk))
+          took(index, await dumpChunk({ ...lane, means: { ...means, connection: keeper.connection } }, chunk, index, tables));
+      }
+      facts = { ...facts, passed: { ...passed, kept: { tables: [...keeper.tables], lockedMs: await keeper.unlock() } } };
+    }
     for (const [index, chunk] of task.chunks.entries()) {
+      if (isKept(chunk)) continue;
       if (context.budget.remaining() <= 0)
         throw tooLarge(`lane ${task.lane} ran out of time before chunk ${index} of ${task.chunks.length}`);
       if (!(await claims.take(`chunk-${index}`))) continue;
       await connection.run('SAVEPOINT chunk');
-      const done = await dumpChunk(lane, chunk, index, tables, factory);
+      const done = await dumpChunk(lane, chunk, index, tables);
       // Gives back the locks on definitions, so that nobody's ALTER waits for the whole dump. The snapshot stays.
       await connection.run('ROLLBACK TO SAVEPOINT chunk');
-      facts = { ...facts, ...done.facts, chunks: [...facts.chunks, index] };
-      digests.push(...done.digests);
-      if (done.segment !== undefined) segments.push(done.segment);
+      took(index, done);
       await segments.at(-1 - STORING_MAX);
     }
     const stored = await Promise.all(segments);
@@ -131,12 +136,12 @@ interface Done {
 
 /** One chunk of a plan; its place in the plan is its place in the artifact. */
 export const dumpChunk = async (
-  { connection, services, context }: Pick<Lane, 'connection' | 'services' | 'context'>,
+  { services, context, means }: Pick<Lane, 'services' | 'context' | 'means'>,
   chunk: Chunk,
   index: number,
   tables: ReadonlyMap<string, Table>,
-  factory: DigestFactory,
 ): Promise<Done> => {
+  const { connection } = means;
   const at = ordinal(index, 0);
   switch (chunk.kind) {
     case 'tables':
@@ -146,10 +151,9 @@ export const dumpChunk = async (
       };
     case 'rows':
       return dumpRows(
-        connection,
+        means,
         chunk.pieces.map((piece) => ({ piece, table: tables.get(piece.table) ?? missing(piece.table) })),
         at,
-        factory,
         context,
       );
     case 'facts':
@@ -157,6 +161,12 @@ export const dumpChunk = async (
     case 'objects':
       return { segment: Promise.resolve(await writeText(context, at, 'objects', objectDefinitions(connection))), digests: [] };
   }
+};
+
+/** All that a connection needs to read with. */
+export const dumpMeans = async (connection: Connection): Promise<DumpMeans> => {
+  const [factory, transcoder] = await Promise.all([loadDigest(), loadTranscoder()]);
+  return { connection, factory, transcoder, pool: blockPool() };
 };
 
 const missing = (name: string): never => {

@@ -1,13 +1,16 @@
 import { z } from 'zod';
+import { restoreInput, segmentAt } from '../../backup/restore-input.ts';
 import type { Segment } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
 import type { Part, Services, Stage, TaskContext } from '../contract.ts';
 import type { MysqlAddress } from './address.ts';
+import { readTables } from './catalog.ts';
 import { type Connection, withConnection } from './connect.ts';
+import { takesLoadData } from './load-data.ts';
+import { loadRows } from './load-rows.ts';
 import { claim, requireMarker } from './marker.ts';
-import { contextOf, restoreInput, segmentAt, segmentsOf } from './restore-input.ts';
-import { readStatements } from './script.ts';
-import { isTransaction, kindOf, naming } from './statement.ts';
+import { contextOf, segmentsOf } from './restore-input.ts';
+import { identifier } from './sql.ts';
 
 const LoadTaskSchema = z.strictObject({ ordinal: z.string() });
 
@@ -30,7 +33,7 @@ export const loadStage = (address: MysqlAddress, services: Services): Stage => (
         await requireMarker(connection, restore);
         return loadSegment(connection, segment, context);
       },
-      { target: true, signal: context.budget.signal },
+      { target: true, loads: true, signal: context.budget.signal },
     );
     return { segments: [], digests: [], facts: { rows } };
   },
@@ -39,18 +42,19 @@ export const loadStage = (address: MysqlAddress, services: Services): Stage => (
 /** Answers how many rows came in, 0 when an earlier attempt had them. Commits only once the segment's last byte was proven right. */
 const loadSegment = async (connection: Connection, segment: Segment, context: TaskContext): Promise<number> => {
   const doing = `loading segment ${segment.ordinal}`;
+  const { tables } = contextOf(segment);
+  // Before the transaction begins: a catalogue is read without one.
+  const found = await readTables(
+    connection,
+    tables.map(({ name }) => name),
+  );
+  const fast = await takesLoadData(connection);
   await connection.run('START TRANSACTION', doing);
   if (!(await claim(connection, loadItem(segment.ordinal)))) return 0;
-  const { tables } = contextOf(segment);
+  // What an earlier attempt put into these is still there, and theirs alone: no other segment has rows of them.
+  for (const { name, transactional } of tables) if (!transactional) await connection.run(`DELETE FROM ${identifier(name)}`, doing);
   const expected = tables.reduce((sum, table) => sum + table.rows, 0);
-  let rows = 0;
-  for await (const sql of readStatements(context.read.read(segment))) {
-    if (isTransaction(sql)) continue;
-    const changed = await connection.run(sql, `${doing}: ${naming(sql)}`);
-    if (kindOf(sql) !== 'INSERT') continue;
-    rows += changed;
-    context.progress({ rows: changed, bytes: sql.length, what: tables.length === 1 ? (tables[0]?.name ?? '') : `${tables.length} tables` });
-  }
+  const rows = await loadRows({ connection, tables: found, fast, doing, progress: context.progress }, context.read.read(segment));
   if (rows !== expected)
     throw new LifeboatError('CountMismatch', `segment ${segment.ordinal} brought ${rows} rows, not ${expected}`, {
       hint: 'The backup is damaged, or something else writes to the target: verify the backup.',

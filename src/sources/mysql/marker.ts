@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { requireOwn, type Unfinished } from '../../backup/target-database.ts';
 import { LifeboatError } from '../../errors.ts';
 import { MARKER } from './catalog.ts';
 import type { Connection } from './connect.ts';
@@ -10,10 +11,7 @@ import { identifier, literal } from './sql.ts';
  * A table in the target while it is being restored: one row names the restore, one more stands for each thing that is done; those of
  * rows were committed together with them. So a restore that was killed goes on where it was, and no row is loaded twice.
  */
-export interface Marker {
-  /** The execution that restores here. */
-  readonly restore: string;
-  readonly since: string;
+export interface Marker extends Unfinished {
   /** A load by hand came to its end. */
   readonly complete: boolean;
 }
@@ -58,14 +56,8 @@ export const readMarker = async (connection: Connection): Promise<Marker | undef
 };
 
 /** Fails with TargetUnusable unless the marker is that of `restore`. */
-export const requireMarker = async (connection: Connection, restore: string): Promise<void> => {
-  const marker = await readMarker(connection);
-  if (marker?.restore === restore) return;
-  const found = marker === undefined ? 'has no marker of this restore' : `is marked by another restore, ${marker.restore}`;
-  throw new LifeboatError('TargetUnusable', `database "${connection.address.database}" ${found}`, {
-    hint: 'Something else changed the target meanwhile; restore into an empty database.',
-  });
-};
+export const requireMarker = async (connection: Connection, restore: string): Promise<void> =>
+  requireOwn(connection.address.database, await readMarker(connection), restore);
 
 /**
  * Claims `item` for the open transaction: waits for another one that holds it. False when that one did it; the transaction is then

@@ -1,3 +1,5 @@
+import { type RestoreInput, restoreInput } from '../../backup/restore-input.ts';
+import { wayInto } from '../../backup/target-database.ts';
 import { LifeboatError } from '../../errors.ts';
 import type { Part, Services, Stage, TaskContext } from '../contract.ts';
 import type { MysqlAddress } from './address.ts';
@@ -7,7 +9,7 @@ import { placeOf } from './inspect.ts';
 import { createMarker, dropMarker, insertItem, readDetail, readMarker, requireMarker } from './marker.ts';
 import { cleanDatabase, occupants } from './occupants.ts';
 import { replay } from './replay.ts';
-import { type RestoreInput, restoreInput, segmentsOf } from './restore-input.ts';
+import { segmentsOf } from './restore-input.ts';
 import { createScratch } from './scratch.ts';
 import { readStatements } from './script.ts';
 import { isOfMarker } from './statement.ts';
@@ -31,7 +33,10 @@ export const prepareStage = (address: MysqlAddress, services: Services): Stage =
       services,
       async (connection) => {
         refuseOther(connection, input);
-        await connection.query(`SELECT GET_LOCK(concat('lifeboat:', sha1(DATABASE())), ${LOCK_SECONDS})`, 'marking the target');
+        await connection.query(
+          `SELECT GET_LOCK(concat('lifeboat:', left(sha2(DATABASE(), 256), 40)), ${LOCK_SECONDS})`,
+          'marking the target',
+        );
         await take(connection, input);
         await requireMarker(connection, input.restore);
         await makeTables(connection, context, input);
@@ -59,32 +64,20 @@ const refuseOther = (connection: Connection, { manifest }: RestoreInput): void =
 
 /** Marks the database as ours, if it may be: it is empty, or is to be overwritten, or this restore has begun here before. */
 const take = async (connection: Connection, input: RestoreInput): Promise<void> => {
-  const marker = await readMarker(connection);
-  const samePlace = (await placeOf(connection)) === input.manifest.source.place;
-  const database = `database "${connection.address.database}"`;
-  if (samePlace && input.overwrite)
-    throw new LifeboatError('TargetIsSource', `${database} is the one that the backup was made of; it is never overwritten`, {
-      hint: 'Restore into another database.',
-    });
-  if (marker?.restore === input.restore) return;
-  if (input.overwrite) {
+  const way = wayInto(
+    {
+      name: connection.address.database,
+      marker: await readMarker(connection),
+      samePlace: (await placeOf(connection)) === input.manifest.source.place,
+      occupants: await occupants(connection),
+    },
+    input,
+  );
+  if (way === 'resume') return;
+  if (way === 'clean') {
     await cleanDatabase(connection);
     await dropMarker(connection);
-    return createMarker(connection, input.restore);
   }
-  if (marker !== undefined)
-    throw new LifeboatError('TargetUnusable', `${database} holds a restore that did not end: ${marker.restore}, begun ${marker.since}`, {
-      hint: 'Run that restore again to go on with it, restore with --overwrite, or drop the database.',
-    });
-  const found = await occupants(connection);
-  if (found !== '' && samePlace)
-    throw new LifeboatError('TargetIsSource', `${database} is the one that the backup was made of, and it is not empty: ${found}`, {
-      hint: 'Restore into another database.',
-    });
-  if (found !== '')
-    throw new LifeboatError('TargetNotEmpty', `${database} is not empty: ${found}`, {
-      hint: 'Restore into an empty database, or with --overwrite.',
-    });
   await createMarker(connection, input.restore);
 };
 

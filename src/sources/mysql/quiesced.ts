@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { loadDigest, sumDigests } from '../../backup/digest.ts';
+import { sumDigests } from '../../backup/digest.ts';
 import type { Part, Services, Stage } from '../contract.ts';
 import type { MysqlAddress } from './address.ts';
 import { readTables } from './catalog.ts';
 import { withConnection } from './connect.ts';
-import { readPosition } from './coordinator.ts';
 import type { LaneFacts } from './dump-facts.ts';
-import { dumpChunk } from './lane.ts';
+import { dumpChunk, dumpMeans } from './lane.ts';
+import { readPosition } from './passed.ts';
 import { CHUNK_BYTES, planChunks } from './plan.ts';
 import { ChunkSchema } from './tasks.ts';
 
@@ -20,7 +20,7 @@ export const quiescedDump = (address: MysqlAddress, services: Services, chunkByt
   name: 'dump',
   mode: 'independent',
   async *plan(context) {
-    const chunks = await withConnection(
+    const { chunks } = await withConnection(
       address,
       services,
       async (connection) => planChunks(connection, await readTables(connection), chunkBytes),
@@ -30,16 +30,15 @@ export const quiescedDump = (address: MysqlAddress, services: Services, chunkByt
   },
   async run(json, context): Promise<Part> {
     const { index, of, chunk } = TaskSchema.parse(json);
-    const factory = await loadDigest();
     return withConnection(
       address,
       services,
       async (connection) => {
         await connection.run('START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY', 'beginning to read');
         const tables = new Map((await readTables(connection)).map((table) => [table.name, table]));
-        const done = await dumpChunk({ connection, services, context }, chunk, index, tables, factory);
+        const done = await dumpChunk({ means: await dumpMeans(connection), services, context }, chunk, index, tables);
         const segment = await done.segment;
-        const passed = { ...(await readPosition(connection)), way: 'quiesced' as const, lanes: 1, lockedMs: 0 };
+        const passed = { ...(await readPosition(connection)), way: 'quiesced' as const, lanes: 1, lockedMs: 0, kept: null };
         const facts: LaneFacts = { lane: index, of, chunks: [index], ...done.facts, ...(chunk.kind === 'facts' ? { passed } : {}) };
         return { segments: segment === undefined ? [] : [segment], digests: sumDigests(done.digests), facts: z.json().parse(facts) };
       },

@@ -63,6 +63,12 @@ function statementScanner() {
       return text;
     };
     for (let at = 0; at < block.length; at++) {
+      // Most of a script is text in quotes.
+      if (state === 'quote') at = endOfText(block, at, quote);
+      if (at === block.length) {
+        previous = 0;
+        break;
+      }
       const byte = block[at] as number;
       switch (state) {
         case 'quote':
@@ -122,6 +128,13 @@ function statementScanner() {
     },
   };
 }
+
+/** The next byte that means something within quotes, or the end of the block. */
+const endOfText = (block: Buffer, from: number, quote: number): number => {
+  let at = from;
+  while (at < block.length && block[at] !== quote && block[at] !== BACKSLASH) at++;
+  return at;
+};
 
 const cut = (): LifeboatError =>
   new LifeboatError('ArtifactInvalid', 'the script ends within a statement', { hint: 'The file is cut: get it again.' });

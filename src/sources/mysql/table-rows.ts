@@ -2,41 +2,44 @@ import type { DigestFactory } from '../../backup/digest.ts';
 import { generatedClass } from '../../backup/rows.ts';
 import type { ClassDigest } from '../../backup/types.ts';
 import type { Range, Table } from './catalog.ts';
-import type { Connection, RawRow, RowSink } from './connect.ts';
-import { openEncoder } from './encoding.ts';
+import type { Connection } from './connect.ts';
 import { conditionOf } from './plan.ts';
 import { identifier } from './sql.ts';
 import type { Piece } from './tasks.ts';
+import type { Transcoder } from './transcoder.ts';
 
-/** Digests of one table's classes, and the text of its rows. */
-export interface RowReader {
-  /** The tuple of the written columns; valid until the next row. */
-  read(values: RawRow): Buffer;
-  digests(): ClassDigest[];
+/** Where the tuples of the written columns go. */
+export interface PieceSink {
+  /** `count` tuples `bytes[start, end)` with `,\n` between them; valid during the call only. */
+  tuples(bytes: Buffer, start: number, end: number, count: number): void;
+  /** Between two pieces of the result: a promise while whoever takes the rows is behind. */
+  pressure(): Promise<void> | undefined;
 }
 
-export const openReader = (factory: DigestFactory, table: Table): RowReader => {
-  const written = openEncoder(table.columns, table.key);
-  const generated = openEncoder(table.generated, []);
-  const digest = factory.open(table.name, namesOf(table.columns));
-  const derived = table.generated.length === 0 ? undefined : factory.open(generatedClass(table.name), namesOf(table.generated));
-  return {
-    read(values) {
-      if (derived !== undefined) {
-        const { row } = generated.encode(values, table.columns.length);
-        derived.add(row, 0, row.length);
-      }
-      const { row, keyStart, keyEnd } = written.encode(values, 0);
-      digest.add(row, keyStart, keyEnd);
-      return row;
-    },
-    digests: () => [digest.end(), ...(derived === undefined ? [] : [derived.end()])],
-  };
-};
+export interface Reading {
+  readonly connection: Connection;
+  readonly factory: DigestFactory;
+  readonly transcoder: Transcoder;
+}
 
-/** All rows of a piece. */
-export const readPiece = (connection: Connection, table: Table, piece: Piece, sink: RowSink, doing: string): Promise<void> =>
-  connection.read(selectOf(table, piece), sink, doing);
+/** Reads all rows of a piece; answers the digests of the table's classes in it. */
+export const readPiece = async (
+  { connection, factory, transcoder }: Reading,
+  table: Table,
+  piece: Piece,
+  sink: PieceSink,
+  doing: string,
+): Promise<ClassDigest[]> => {
+  const written = factory.open(table.name, namesOf(table.columns));
+  const derived = table.generated.length === 0 ? undefined : factory.open(generatedClass(table.name), namesOf(table.generated));
+  const reader = transcoder.begin(table.columns, table.generated, table.key, {
+    rows: written.addAll,
+    generated: (bytes, places) => derived?.addAll(bytes, places),
+    tuples: sink.tuples,
+  });
+  await connection.read(selectOf(table, piece), { take: reader.take, pressure: sink.pressure }, doing);
+  return [written.end(), ...(derived === undefined ? [] : [derived.end()])];
+};
 
 const selectOf = (table: Table, piece: Piece): string => {
   const columns = [...table.columns, ...table.generated].map((column) => column.expression);

@@ -114,11 +114,7 @@ const chooseRow = async (connection: Connection, table: Table, seed: number): Pr
   return `(${keys.map((column) => column.expression).join(',')}) = ${tuple}`;
 };
 
-const readRaw = async (connection: Connection, sql: string): Promise<RawRow[]> => {
-  const rows: RawRow[] = [];
-  await connection.read(sql, { row: (values) => rows.push(values), pressure: () => undefined }, 'tampering');
-  return rows;
-};
+const readRaw = (connection: Connection, sql: string): Promise<RawRow[]> => connection.raw(sql, 'tampering');
 
 const changeRow = async (connection: Connection, table: Table, seed: number): Promise<Hit | undefined> => {
   const row = await chooseRow(connection, table, seed);

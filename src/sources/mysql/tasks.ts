@@ -5,10 +5,10 @@ export const PieceSchema = z.strictObject({ table: z.string(), from: z.string().
 
 export type Piece = z.output<typeof PieceSchema>;
 
-/** What becomes one segment; its place in the list is its place in the artifact. */
+/** What becomes one segment; its place in the list is its place in the artifact. What is read `underLock` is for lane 0. */
 export const ChunkSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('tables') }),
-  z.strictObject({ kind: z.literal('rows'), pieces: z.array(PieceSchema).min(1) }),
+  z.strictObject({ kind: z.literal('rows'), pieces: z.array(PieceSchema).min(1), underLock: z.boolean().default(false) }),
   z.strictObject({ kind: z.literal('facts') }),
   z.strictObject({ kind: z.literal('objects') }),
 ]);

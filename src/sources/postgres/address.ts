@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { LifeboatError } from '../../errors.ts';
+import { AUTHS, iamProblem } from '../login.ts';
 
 export const SSL_MODES = ['disable', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
 
@@ -7,7 +8,7 @@ export const SSL_MODES = ['disable', 'prefer', 'require', 'verify-ca', 'verify-f
  * Where a PostgreSQL database lives and how to log in. `password` is a reference (`env:NAME`, `file:/path`,
  * `secretsmanager:<arn>`); `inlinePassword` holds the one of a URL. With neither, PGPASSWORD and ~/.pgpass count.
  */
-export const PostgresAddressSchema = z.strictObject({
+const Fields = z.strictObject({
   /** A name, an IP address, or the absolute path of a socket's folder. */
   host: z.string().min(1),
   port: z.int().min(1).max(65535).default(5432),
@@ -15,9 +16,13 @@ export const PostgresAddressSchema = z.strictObject({
   user: z.string().min(1),
   password: z.string().optional(),
   inlinePassword: z.string().optional(),
-  sslmode: z.enum(SSL_MODES).default('prefer'),
+  auth: z.enum(AUTHS).default('password').describe('iam: a token of AWS in place of a password, for RDS.'),
+  sslmode: z.enum(SSL_MODES).optional().describe('Absent: verify-full for RDS and in functions on AWS, else prefer.'),
   /** PEM files. Without a root certificate, `verify-*` trusts what Node trusts (NODE_EXTRA_CA_CERTS adds to it). */
-  sslrootcert: z.string().optional(),
+  sslrootcert: z
+    .string()
+    .optional()
+    .describe("PEM file, or rds for Amazon's own, which are taken by themselves where the host is one of RDS."),
   sslcert: z.string().optional(),
   sslkey: z.string().optional(),
   /** Of an OpenMetadata that lives here: a reference to its FERNET_KEY, whose fingerprint and fit are then part of the backup. */
@@ -26,11 +31,17 @@ export const PostgresAddressSchema = z.strictObject({
   options: z.string().optional(),
 });
 
+export const PostgresAddressSchema = Fields.superRefine((address, context) => {
+  const problem = iamProblem(address);
+  if (problem !== undefined) context.addIssue({ code: 'custom', path: ['auth'], message: problem });
+});
+
 export type PostgresAddress = z.output<typeof PostgresAddressSchema>;
 
 export const SCHEMES = ['postgres', 'postgresql'] as const;
 
 const PARAMETERS = new Set([
+  'auth',
   'sslmode',
   'sslrootcert',
   'sslcert',
@@ -62,6 +73,7 @@ export const addressFromUrl = (url: URL): PostgresAddress => {
     database: decodeURIComponent(url.pathname.replace(/^\//, '')) || parameter('dbname') || user,
     user,
     inlinePassword: url.password === '' ? undefined : decodeURIComponent(url.password),
+    auth: parameter('auth'),
     sslmode: mode === 'allow' ? 'prefer' : mode,
     sslrootcert: parameter('sslrootcert'),
     sslcert: parameter('sslcert'),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type DigestFactory, loadDigest } from '../../backup/digest.ts';
+import { restoreInput } from '../../backup/restore-input.ts';
 import type { ClassDigest } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
 import type { Cursor, Part, Services, Stage, TaskContext } from '../contract.ts';
@@ -10,7 +11,6 @@ import { type Connection, withConnection } from './connect.ts';
 import { copyOut } from './copy-out.ts';
 import { copyOutSql } from './copy-sql.ts';
 import { planTasks } from './plan.ts';
-import { restoreInput } from './restore-input.ts';
 import { addRow, openDigests } from './table-rows.ts';
 import { type Chunk, ChunkSchema } from './tasks.ts';
 

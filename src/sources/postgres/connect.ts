@@ -5,9 +5,10 @@ import pg from 'pg';
 import type { z } from 'zod';
 import { LifeboatError } from '../../errors.ts';
 import type { Services } from '../contract.ts';
+import { openSocket } from '../lending-socket.ts';
+import { logIn, rdsAuthorities, tlsMode, trustsRds } from '../login.ts';
 import { endpoint, isSocket, type PostgresAddress } from './address.ts';
 import { type Failure, mapError } from './errors.ts';
-import { openSocket } from './socket.ts';
 
 /** How long TCP, TLS and login together may take, in milliseconds. */
 export const CONNECT_TIMEOUT_MS = 15_000;
@@ -79,9 +80,8 @@ export const connect = async (
   options: ConnectOptions = {},
 ): Promise<Connection> => {
   const at = options.database === undefined ? address : { ...address, database: options.database };
-  const password = at.password === undefined ? at.inlinePassword : await services.secret(at.password);
   const secure = await tlsOptions(at);
-  const { client, parameters } = await login(at, password, secure, options);
+  const { client, parameters } = await logIn(at, services, at.inlinePassword, (password) => login(at, password, secure, options));
   const connection = wrap(client, at, parameters, options.otherwise);
   try {
     checkVersion(connection.version, at);
@@ -147,7 +147,7 @@ const login = async (
     return { client, parameters };
   } catch (error) {
     client.connection.stream.destroy();
-    if (address.sslmode === 'prefer' && secure !== false && error instanceof Error && /does not support SSL/.test(error.message)) {
+    if (modeOf(address) === 'prefer' && secure !== false && error instanceof Error && /does not support SSL/.test(error.message)) {
       return login(address, password, false, options);
     }
     throw mapError(error, { address, otherwise: options.otherwise });
@@ -220,14 +220,18 @@ const checkVersion = (version: number, address: PostgresAddress): void => {
   }
 };
 
+const modeOf = (address: PostgresAddress) => tlsMode(address, 'prefer', 'verify-full');
+
 const tlsOptions = async (address: PostgresAddress): Promise<ConnectionOptions | false> => {
-  if (address.sslmode === 'disable' || isSocket(address)) return false;
-  const [ca, cert, key] = await Promise.all([pem(address.sslrootcert), pem(address.sslcert), pem(address.sslkey)]);
+  const mode = modeOf(address);
+  if (mode === 'disable' || isSocket(address)) return false;
+  const authorities = trustsRds(address, mode) ? rdsAuthorities() : pem(address.sslrootcert);
+  const [ca, cert, key] = await Promise.all([authorities, pem(address.sslcert), pem(address.sslkey)]);
   // As in libpq, a root certificate makes `require` check the chain.
-  const verify = address.sslmode.startsWith('verify') || (address.sslmode === 'require' && ca !== undefined);
+  const verify = mode.startsWith('verify') || (mode === 'require' && ca !== undefined);
   return {
     rejectUnauthorized: verify,
-    ...(address.sslmode === 'verify-full' ? {} : { checkServerIdentity: () => undefined }),
+    ...(mode === 'verify-full' ? {} : { checkServerIdentity: () => undefined }),
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),

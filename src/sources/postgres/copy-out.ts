@@ -1,7 +1,7 @@
+import { copyAgain, lend } from '../lending-socket.ts';
 import type { Connection } from './connect.ts';
 import { mapError } from './errors.ts';
 import { serverError } from './replies.ts';
-import { copyAgain, lend } from './socket.ts';
 
 /** Receives the rows of a COPY … TO STDOUT in text format. */
 export interface RowSink {

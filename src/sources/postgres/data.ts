@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type DigestFactory, loadDigest, sumDigests } from '../../backup/digest.ts';
 import { ordinal } from '../../backup/ordinal.ts';
+import { type OpenSegment, openSegment } from '../../backup/segment-stream.ts';
 import type { ClassDigest, Json, Segment } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
 import type { Cursor, Part, Services, TaskContext } from '../contract.ts';
@@ -11,7 +12,6 @@ import { copyOut } from './copy-out.ts';
 import { copyInSql, copyOutSql } from './copy-sql.ts';
 import { changed, guardTable } from './guards.ts';
 import { joinInstant } from './instant.ts';
-import { blockPool, type OpenSegment, openSegment } from './segment-stream.ts';
 import { SEGMENT_SESSION } from './session-sql.ts';
 import { addRow, openDigests } from './table-rows.ts';
 import type { Chunk } from './tasks.ts';
@@ -162,7 +162,6 @@ interface SegmentWriter {
 }
 
 const segmentWriter = (context: TaskContext, first: number, rawMax: number): SegmentWriter => {
-  const pool = blockPool();
   let current: OpenSegment | undefined;
   let copied: Copied[] = [];
   let last: Copied | undefined;
@@ -173,9 +172,8 @@ const segmentWriter = (context: TaskContext, first: number, rawMax: number): Seg
 
   const begin = (): OpenSegment => {
     const place = ordinal(context.task, began++);
-    const segment = openSegment(
-      (blocks) => context.write.write(place, blocks, { encoding: 'zstd', extension: 'sql.zst', recycle: pool.giveBack }),
-      pool,
+    const segment = openSegment((blocks, recycle) =>
+      context.write.write(place, blocks, { encoding: 'zstd', extension: 'sql.zst', recycle }),
     );
     segment.text(SEGMENT_SESSION);
     return segment;

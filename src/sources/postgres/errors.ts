@@ -62,6 +62,8 @@ const ERRNOS: Readonly<Record<string, Meaning>> = {
   EPIPE: { code: 'ConnectionLost', hint: 'The server or the network closed the connection.' },
 };
 
+const NO_TLS = 'The server has no TLS: turn it on there, or say sslmode=disable if the network may see everything.';
+
 const TLS = /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/;
 const LOST = /connection terminated|connection ended|not queryable|socket (has been ended|disconnected|hang up)|client was closed/i;
 
@@ -92,10 +94,10 @@ const meaningOf = (code: string | undefined, message: string): Meaning | undefin
     if (known !== undefined) return known;
     if (code.startsWith('08')) return { code: 'ConnectionLost', hint: 'The server or the network closed the connection.' };
     if (TLS.test(code)) {
-      return { code: 'ConnectionRefused', hint: 'Name the authority in sslrootcert (for RDS its CA bundle), or check the host name.' };
+      return { code: 'ConnectionRefused', hint: 'Name the authority in sslrootcert (rds: those of Amazon), or check the host name.' };
     }
   }
-  if (/SSL connections?$/.test(message)) return { code: 'ConnectionRefused', hint: 'The server has no TLS; sslmode=prefer goes without.' };
+  if (/SSL connections?$/.test(message)) return { code: 'ConnectionRefused', hint: NO_TLS };
   if (/SCRAM|password must be a string|authenticationType/i.test(message)) {
     return { code: 'LoginFailed', hint: 'The server asks for a password; set one by reference, PGPASSWORD or ~/.pgpass.' };
   }

@@ -1,9 +1,10 @@
+import { restoreInput } from '../../backup/restore-input.ts';
 import { LifeboatError } from '../../errors.ts';
 import type { Part, Services, Stage } from '../contract.ts';
 import type { PostgresAddress } from './address.ts';
 import { loadItem } from './load.ts';
 import { DROP_MARKER_SQL, doneItems, readMarker, requireMarker } from './marker.ts';
-import { restoreInput, segmentsOf } from './restore-input.ts';
+import { segmentsOf } from './restore-input.ts';
 import { withTarget } from './target-session.ts';
 
 /** Drops the marker: from here on the database is complete. Done when it is gone. */

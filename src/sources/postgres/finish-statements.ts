@@ -1,5 +1,6 @@
+import { restoreInput } from '../../backup/restore-input.ts';
 import type { StageContext } from '../contract.ts';
-import { restoreInput, segmentsOf, statementsOf } from './restore-input.ts';
+import { segmentsOf, statementsOf } from './restore-input.ts';
 import { classify, type Statement } from './statement.ts';
 
 export type FinishStage = 'finish-sequences' | 'finish-indexes' | 'finish-constraints' | 'finish-views';

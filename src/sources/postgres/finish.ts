@@ -1,11 +1,11 @@
 import { z } from 'zod';
+import { restoreInput } from '../../backup/restore-input.ts';
 import type { Budget, Part, Services, Stage } from '../contract.ts';
 import type { PostgresAddress } from './address.ts';
 import { groupIndexes } from './finish-indexes.ts';
 import { runStatements } from './finish-run.ts';
 import { type FinishStage, type FinishStatement, finishStatements } from './finish-statements.ts';
 import { requireMarker } from './marker.ts';
-import { restoreInput } from './restore-input.ts';
 import { withTarget } from './target-session.ts';
 
 /** Statements by their place; the text is read from the artifact again, so that a task stays small. */

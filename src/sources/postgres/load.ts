@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { Manifest, Segment } from '../../backup/types.ts';
+import { restoreInput, segmentAt } from '../../backup/restore-input.ts';
+import type { Segment } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
 import type { Part, Services, Stage, TaskContext } from '../contract.ts';
 import type { PostgresAddress } from './address.ts';
@@ -7,7 +8,7 @@ import { className } from './catalog.ts';
 import { copyIn } from './copy-in.ts';
 import { claim, requireMarker } from './marker.ts';
 import { nothingSkipped, replay } from './replay.ts';
-import { contextOf, restoreInput, segmentsOf } from './restore-input.ts';
+import { contextOf, segmentsOf } from './restore-input.ts';
 import { readScript } from './script.ts';
 import { type TargetSession, withTarget } from './target-session.ts';
 
@@ -58,12 +59,6 @@ export function spread(segments: readonly Segment[]): Segment[] {
     })
     .sort((a, b) => a.at - b.at || b.segment.rawBytes - a.segment.rawBytes)
     .map(({ segment }) => segment);
-}
-
-function segmentAt(manifest: Manifest, ordinal: string): Segment {
-  const segment = manifest.segments.find((candidate) => candidate.ordinal === ordinal);
-  if (segment !== undefined) return segment;
-  throw new LifeboatError('ManifestInvalid', `the manifest has no segment ${ordinal}`);
 }
 
 /** Answers how many rows came in, 0 when an earlier attempt had them. Commits only once the segment's last byte was proven right. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { requireOwn, type Unfinished } from '../../backup/target-database.ts';
 import { LifeboatError } from '../../errors.ts';
 import { MARKER } from './catalog.ts';
 import type { Connection } from './connect.ts';
@@ -10,11 +11,7 @@ import type { TargetSession } from './target-session.ts';
  * A table in the target while it is being restored: one row names the restore, one more stands for each thing that is done and was
  * committed together with it. So a restore that was killed goes on where it was, and nothing is done twice.
  */
-export interface Marker {
-  /** The execution that restores here. */
-  readonly restore: string;
-  readonly since: string;
-}
+export type Marker = Unfinished;
 
 const TABLE = qualified(MARKER.schema, MARKER.name);
 const UNIQUE_VIOLATION = '23505';
@@ -48,19 +45,8 @@ export async function readMarker(connection: Connection): Promise<Marker | undef
 }
 
 /** Fails with TargetUnusable unless the marker is that of `restore`. */
-export async function requireMarker(connection: Connection, restore: string): Promise<void> {
-  const marker = await readMarker(connection);
-  if (marker?.restore === restore) return;
-  const found = marker === undefined ? 'has no marker of this restore' : `is marked by another restore, ${marker.restore}`;
-  throw new LifeboatError('TargetUnusable', `database "${connection.address.database}" ${found}`, {
-    hint: 'Something else changed the target meanwhile; restore into an empty database.',
-  });
-}
-
-export async function isDone(session: TargetSession, item: string): Promise<boolean> {
-  const [row] = await session.rows(Found, `SELECT EXISTS (SELECT FROM ${TABLE} WHERE item = $1) AS found`, [item]);
-  return row?.found === true;
-}
+export const requireMarker = async (connection: Connection, restore: string): Promise<void> =>
+  requireOwn(connection.address.database, await readMarker(connection), restore);
 
 /** Items below `prefix` that are done, without it. */
 export async function doneItems(session: TargetSession, prefix: string): Promise<ReadonlySet<string>> {

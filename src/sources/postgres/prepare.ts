@@ -1,3 +1,5 @@
+import { type RestoreInput, restoreInput } from '../../backup/restore-input.ts';
+import { wayInto } from '../../backup/target-database.ts';
 import type { Json } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
 import type { Part, Services, Stage, TaskContext } from '../contract.ts';
@@ -6,10 +8,10 @@ import { cleanDatabase } from './clean.ts';
 import { type Connection, versionOf } from './connect.ts';
 import { DetailsSchema } from './dump-facts.ts';
 import { placeOf } from './identity.ts';
-import { claim, createMarkerSql, isDone, readMarker, requireMarker } from './marker.ts';
+import { claim, createMarkerSql, readMarker, requireMarker } from './marker.ts';
 import { occupants } from './occupants.ts';
 import { nothingSkipped, replay, type Skipped } from './replay.ts';
-import { type RestoreInput, restoreInput, segmentsOf, statementsOf } from './restore-input.ts';
+import { segmentsOf, statementsOf } from './restore-input.ts';
 import { createScratch } from './scratch.ts';
 import { classify } from './statement.ts';
 import { type TargetSession, withTarget } from './target-session.ts';
@@ -49,38 +51,18 @@ function refuseOlder(session: Connection, { manifest }: RestoreInput): void {
 /** Marks the database as ours, if it may be: it is empty, or is to be overwritten, or this restore has begun here before. */
 async function take(session: TargetSession, input: RestoreInput): Promise<void> {
   await session.write(`BEGIN; SELECT pg_advisory_xact_lock(${LOCK_KEY})`, 'marking the target');
-  const marker = await readMarker(session);
-  const samePlace = (await placeOf(session)) === input.manifest.source.place;
-  const database = `database "${session.address.database}"`;
-  if (samePlace && input.overwrite) {
-    throw new LifeboatError('TargetIsSource', `${database} is the one that the backup was made of; it is never overwritten`, {
-      hint: 'Restore into another database and rename it when you have looked at it.',
-    });
-  }
-  const ours = marker?.restore === input.restore;
-  if (ours && (await isDone(session, PRE_DATA))) return session.write('COMMIT', 'marking the target');
-  if (input.overwrite) {
-    await session.write('COMMIT', 'marking the target');
-    return cleanDatabase(session, input.restore);
-  }
-  if (marker !== undefined && !ours) {
-    throw new LifeboatError('TargetUnusable', `${database} holds a restore that did not end: ${marker.restore}, begun ${marker.since}`, {
-      hint: 'Run that restore again to go on with it, restore with --overwrite, or drop the database.',
-    });
-  }
-  const found = await occupants(session);
-  if (found !== '') {
-    if (samePlace) {
-      throw new LifeboatError('TargetIsSource', `${database} is the one that the backup was made of, and it is not empty: ${found}`, {
-        hint: 'Restore into another database.',
-      });
-    }
-    throw new LifeboatError('TargetNotEmpty', `${database} is not empty: ${found}`, {
-      hint: 'Restore into an empty database, or with --overwrite.',
-    });
-  }
-  if (!ours) await session.write(createMarkerSql(input.restore), 'marking the target');
+  const way = wayInto(
+    {
+      name: session.address.database,
+      marker: await readMarker(session),
+      samePlace: (await placeOf(session)) === input.manifest.source.place,
+      occupants: await occupants(session),
+    },
+    input,
+  );
+  if (way === 'take') await session.write(createMarkerSql(input.restore), 'marking the target');
   await session.write('COMMIT', 'marking the target');
+  if (way === 'clean') await cleanDatabase(session, input.restore);
 }
 
 /** In one transaction with the item that says so. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Manifest, Segment } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
-import type { SegmentSource, StageContext, StageInput } from '../contract.ts';
+import type { SegmentSource } from '../contract.ts';
 import { readScript } from './script.ts';
 
 /** What the target must know of a segment to load it; the dump writes it, see data.ts and schema-task.ts. */
@@ -11,13 +11,7 @@ const SegmentContextSchema = z.object({
   tables: z.array(z.object({ schema: z.string(), name: z.string(), rows: z.int().nonnegative() })).default([]),
 });
 
-export type RestoreInput = Extract<StageInput, { kind: 'restore' }>;
 export type SegmentKind = z.output<typeof SegmentContextSchema>['kind'];
-
-export function restoreInput(context: StageContext): RestoreInput {
-  if (context.input.kind === 'restore') return context.input;
-  throw new Error('a stage of a restore was run within a backup');
-}
 
 /** The artifact's segments of one kind, in order. */
 export const segmentsOf = (manifest: Manifest, kind: SegmentKind): Segment[] =>

@@ -7,9 +7,10 @@ import { zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { redact } from '../../../src/sources/mysql/address.ts';
 import { mysqlSource } from '../../../src/sources/mysql/source.ts';
+import { forever } from '../../support/collected.ts';
 import { freshSchema, type MariadbServer, mariadbMissing, sql, startMariadb } from '../../support/mariadb.ts';
 import { EVERYTHING } from './fixtures.ts';
-import { addressOf, audit, type Backup, backUp, collector, forever, restore, runStage, services, targetOf } from './harness.ts';
+import { addressOf, audit, type Backup, backUp, restore, runStage, services, targetOf } from './harness.ts';
 import { loadArtifactFrom } from './load.ts';
 
 const run = promisify(execFile);
@@ -93,6 +94,36 @@ describe.skipIf(missing !== undefined)(`MySQL kind on a real MariaDB${missing ==
       await sql(source, 'SELECT d = 0 AS zero, concat(d) AS text FROM signed_zero WHERE id = 1'),
     );
     expect(await sql(target, "SHOW TABLES LIKE 'lifeboat_restore'")).toEqual([]);
+  });
+
+  it.each([
+    ['LOAD DATA where the server takes it', 1],
+    ['INSERT where it does not', 0],
+  ])('brings rows in by %s', async (_way, local) => {
+    const loads = async (): Promise<number> => Number((await sql(server.url, "SHOW GLOBAL STATUS LIKE 'Com_load'"))[0]?.['Value']);
+    await sql(server.url, `SET GLOBAL local_infile = ${local}`);
+    try {
+      const before = await loads();
+      const target = await database('way');
+      await restore(target, backup);
+      expect((await loads()) - before > 0).toBe(local === 1);
+      expect(await checksums(target)).toEqual(await checksums(source));
+    } finally {
+      await sql(server.url, 'SET GLOBAL local_infile = 1');
+    }
+  });
+
+  it('brings back tables and columns with newlines in their names', async () => {
+    const url = await database('lines');
+    await sql(
+      url,
+      "CREATE TABLE `two\nlines` (`a;\nb` int PRIMARY KEY, t text); INSERT INTO `two\nlines` VALUES (1, ';\n(2,''x''),\n'), (0, '')",
+    );
+    const target = await database('lines');
+    const whole = await backUp(url);
+    await restore(target, whole);
+    expect((await audit(target, whole)).failed).toEqual([]);
+    expect(await checksums(target)).toEqual(await checksums(url));
   });
 
   it('is a script that the stock client loads whole', async () => {
@@ -253,8 +284,6 @@ describe.skipIf(missing !== undefined)(`MySQL kind on a real MariaDB${missing ==
 
   it('fails a damaged segment before it commits anything of it', async () => {
     const target = await database('damaged');
-    const sink = collector();
-    for (const [key, bytes] of backup.sink.texts) sink.texts.set(key, bytes);
     const rows = backup.manifest.segments.find((segment) => JSON.stringify(segment.context).includes('"many"'));
     const read = {
       async *read(segment: Parameters<Backup['read']['read']>[0]) {

@@ -2,11 +2,13 @@ import mysql from 'mysql2/promise';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { memoryClaims } from '../../../src/backup/claims.ts';
 import type { Claims } from '../../../src/sources/contract.ts';
-import { getLock, holderOf, joinBarrier, lockNames, PASSED } from '../../../src/sources/mysql/barrier.ts';
+import { joinBarrier } from '../../../src/sources/mysql/barrier.ts';
 import { connect } from '../../../src/sources/mysql/connect.ts';
 import { coordinate } from '../../../src/sources/mysql/coordinator.ts';
+import { getLock, holderOf, lockNames, PASSED } from '../../../src/sources/mysql/locks.ts';
+import { forever } from '../../support/collected.ts';
 import { type MariadbServer, mariadbMissing, sql, startMariadb } from '../../support/mariadb.ts';
-import { addressOf, type DumpOptions, forever, services, backUp as wholeBackup } from './harness.ts';
+import { addressOf, type DumpOptions, services, backUp as wholeBackup } from './harness.ts';
 
 const missing = mariadbMissing();
 

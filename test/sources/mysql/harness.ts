@@ -1,14 +1,11 @@
-import { createHash } from 'node:crypto';
 import { memoryClaims } from '../../../src/backup/claims.ts';
-import { compareDigests, sumDigests } from '../../../src/backup/digest.ts';
-import { parseBackupId } from '../../../src/backup/id.ts';
-import type { Check, ClassDigest, Json, Manifest, Receipt, Segment } from '../../../src/backup/types.ts';
+import { sumDigests } from '../../../src/backup/digest.ts';
+import type { Json, Manifest, Receipt } from '../../../src/backup/types.ts';
 import type {
   Budget,
   Claims,
   Conclusion,
   Cursor,
-  SegmentSink,
   SegmentSource,
   Services,
   Stage,
@@ -20,6 +17,18 @@ import { addressFromUrl, type MysqlAddress } from '../../../src/sources/mysql/ad
 import { dumpStage } from '../../../src/sources/mysql/dump.ts';
 import { mysqlSource } from '../../../src/sources/mysql/source.ts';
 import { mysqlTarget } from '../../../src/sources/mysql/target.ts';
+import {
+  type Audited,
+  auditedOf,
+  BACKUP,
+  type Collected,
+  collector,
+  forever,
+  inOrder,
+  manifestOf,
+  readFrom,
+  scriptOf,
+} from '../../support/collected.ts';
 
 export const services: Services = {
   secret: async (reference) => {
@@ -31,44 +40,8 @@ export const services: Services = {
 
 export const addressOf = (url: string): MysqlAddress => addressFromUrl(new URL(url));
 
-export const forever: Budget = { remaining: () => 600_000, signal: new AbortController().signal };
-
-/** Keeps what is written, decoded, by ordinal. */
-export interface Collected extends SegmentSink {
-  readonly texts: Map<string, Buffer>;
-}
-
-export const collector = (): Collected => {
-  const texts = new Map<string, Buffer>();
-  return {
-    texts,
-    async write(at, raw, as) {
-      const parts: Buffer[] = [];
-      for await (const block of raw) parts.push(Buffer.from(block));
-      const text = Buffer.concat(parts);
-      texts.set(at, text);
-      return {
-        key: `segments/${at}`,
-        ordinal: at,
-        role: as.role ?? 'artifact',
-        encoding: as.encoding,
-        bytes: text.length,
-        rawBytes: text.length,
-        sha256: createHash('sha256').update(text).digest('hex'),
-        ...(as.context === undefined ? {} : { context: as.context }),
-      };
-    },
-  };
-};
-
-const backupIdOf = () => {
-  const id = parseBackupId('20261121T013000Z-4f2a');
-  if (id === undefined) throw new Error('not an id');
-  return id;
-};
-
 const stageContext = (context: Partial<StageContext>, receipts: readonly Receipt[] = []): StageContext => ({
-  input: { kind: 'backup', backup: backupIdOf(), facts: { product: '', version: '', place: '', content: '', bytes: 0, problems: [] } },
+  input: { kind: 'backup', backup: BACKUP, facts: { product: '', version: '', place: '', content: '', bytes: 0, problems: [] } },
   budget: forever,
   read: {
     read: () => {
@@ -108,7 +81,7 @@ export interface Backup {
 export async function backUp(url: string, options: DumpOptions = {}): Promise<Backup> {
   const source = mysqlSource(addressOf(url), services);
   const facts = await source.inspect();
-  const instant = await source.open?.(backupIdOf());
+  const instant = await source.open?.(BACKUP);
   if (instant === undefined || !('token' in instant)) throw new Error('a MySQL source opens its instant at once');
   const sink = options.sink ?? collector();
   const shared = {
@@ -136,40 +109,11 @@ export async function backUp(url: string, options: DumpOptions = {}): Promise<Ba
   const after = stageContext(shared, receipts);
   const sealed = await source.seal.run({}, { ...after, task: 0, write: sink, progress: () => {} });
   const conclusion = await source.conclude(after);
-  const segments = [...receipts.flatMap((receipt) => receipt.segments), ...sealed.segments].sort((a, b) =>
-    a.ordinal < b.ordinal ? -1 : 1,
-  );
-  const { pointInTime, artifact, assertions, details, notIncluded } = conclusion;
-  const manifest: Manifest = {
-    formatVersion: 1,
-    tool: 'lifeboat test',
-    backup: backupIdOf(),
-    execution: 'arn:test',
-    source: { name: 'test', kind: 'mysql', product: facts.product, version: facts.version, place: facts.place, content: facts.content },
-    pointInTime,
-    startedAt: pointInTime.at,
-    sealedAt: pointInTime.at,
-    artifact,
-    segments,
-    digests: sumDigests(receipts.flatMap((receipt) => receipt.digests)),
-    assertions,
-    details,
-    notIncluded,
-    timings: {},
-    previous: null,
-  };
-  const script = Buffer.concat(segments.map((segment) => sink.texts.get(segment.ordinal) ?? Buffer.alloc(0)));
-  return { manifest, read: readFrom(sink), sink, script, tasks, receipts, conclusion };
+  const segments = inOrder([...receipts.flatMap((receipt) => receipt.segments), ...sealed.segments]);
+  const digests = sumDigests(receipts.flatMap((receipt) => receipt.digests));
+  const manifest = manifestOf('mysql', facts, conclusion, { segments, digests });
+  return { manifest, read: readFrom(sink), sink, script: scriptOf(segments, sink), tasks, receipts, conclusion };
 }
-
-/** Segments as the sink kept them, in blocks of a size that cuts lines. */
-export const readFrom = (sink: Pick<Collected, 'texts'>): SegmentSource => ({
-  async *read(segment: Segment) {
-    const bytes = sink.texts.get(segment.ordinal);
-    if (bytes === undefined) throw new Error(`no segment ${segment.ordinal}`);
-    for (let at = 0; at < bytes.length; at += 65_521) yield bytes.subarray(at, at + 65_521);
-  },
-});
 
 export interface RestoreOptions {
   readonly restore?: string;
@@ -221,19 +165,5 @@ export const restoreContext = (backup: Backup, options: RestoreOptions = {}): St
     ...(options.budget === undefined ? {} : { budget: options.budget }),
   });
 
-export interface Audited {
-  readonly digests: readonly ClassDigest[];
-  readonly checks: readonly Check[];
-  /** Names of classes that differ, sorted. */
-  readonly failed: readonly string[];
-}
-
-export async function audit(url: string, backup: Backup): Promise<Audited> {
-  const receipts = await runStage(targetOf(url).audit, backup);
-  const digests = sumDigests(receipts.flatMap((receipt) => receipt.digests));
-  const checks = receipts.flatMap((receipt) =>
-    receipt.facts === undefined ? [] : (receipt.facts as unknown as { checks: Check[] }).checks,
-  );
-  const compared = compareDigests(backup.manifest.digests, digests);
-  return { digests, checks, failed: [...new Set(compared.filter((check) => !check.ok).map((check) => check.class ?? check.name))].sort() };
-}
+export const audit = async (url: string, backup: Backup): Promise<Audited> =>
+  auditedOf(backup.manifest, await runStage(targetOf(url).audit, backup));

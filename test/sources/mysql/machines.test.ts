@@ -9,8 +9,9 @@ import { parseEnvironment } from '../../../src/environment/parse.ts';
 import { openSecrets } from '../../../src/environment/secrets.ts';
 import { openWorld } from '../../../src/environment/world.ts';
 import { makeEngine } from '../../../src/local/engine.ts';
-import { type Ended, openMachines } from '../../../src/local/machines.ts';
+import { openMachines } from '../../../src/local/machines.ts';
 import { openPool, type Pool } from '../../../src/local/pool.ts';
+import type { Ended } from '../../../src/machines/ended.ts';
 import { type MariadbServer, mariadbMissing, sql, startMariadb } from '../../support/mariadb.ts';
 import { EVERYTHING } from './fixtures.ts';
 

@@ -11,11 +11,12 @@ describe('a connection URI', () => {
       database: 'my db',
       user: 'me',
       inlinePassword: 's@cret',
+      auth: 'password',
       sslmode: 'verify-full',
       sslrootcert: '/ca.pem',
       options: '-c x=1',
     });
-    expect(parse('postgresql://me@[::1]/d')).toMatchObject({ host: '::1', port: 5432, sslmode: 'prefer' });
+    expect(parse('postgresql://me@[::1]/d')).toMatchObject({ host: '::1', port: 5432, sslmode: undefined });
     expect(parse('postgres:///d?host=/var/run/postgresql&user=me')).toMatchObject({ host: '/var/run/postgresql', database: 'd' });
   });
 
@@ -40,7 +41,7 @@ describe('a connection URI', () => {
 
   it('has the fields of an environment file, and refuses others', () => {
     const entry = { host: 'h', database: 'd', user: 'u', password: 'env:PASSWORD' };
-    expect(PostgresAddressSchema.parse(entry)).toEqual({ ...entry, port: 5432, sslmode: 'prefer' });
+    expect(PostgresAddressSchema.parse(entry)).toEqual({ ...entry, port: 5432, auth: 'password' });
     expect(() => PostgresAddressSchema.parse({ ...entry, hots: 'x' })).toThrow();
   });
 });

@@ -1,7 +1,8 @@
 import { Client } from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { collector } from '../../support/collected.ts';
 import { type FreshDatabase, freshDatabase, query } from '../../support/postgres.ts';
-import { collector, dumpAt, dumpDatabase, none, whileHeld } from './harness.ts';
+import { dumpAt, dumpDatabase, none, whileHeld } from './harness.ts';
 
 let database: FreshDatabase;
 beforeEach(async () => {

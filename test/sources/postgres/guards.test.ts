@@ -1,8 +1,9 @@
 import { Client } from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isLifeboatError } from '../../../src/errors.ts';
+import { collector } from '../../support/collected.ts';
 import { type FreshDatabase, freshDatabase, ownServer, query } from '../../support/postgres.ts';
-import { collector, dumpDatabase } from './harness.ts';
+import { dumpDatabase } from './harness.ts';
 
 let database: FreshDatabase;
 beforeEach(async () => {

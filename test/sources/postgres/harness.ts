@@ -1,6 +1,4 @@
-import { createHash } from 'node:crypto';
 import { sumDigests } from '../../../src/backup/digest.ts';
-import { parseBackupId } from '../../../src/backup/id.ts';
 import type { ClassDigest, Json, PointInTime, Receipt, Segment } from '../../../src/backup/types.ts';
 import type { Budget, Cursor, Held, SegmentSink, Services, Stage, StageContext, TaskContext } from '../../../src/sources/contract.ts';
 import { addressFromUrl, type PostgresAddress } from '../../../src/sources/postgres/address.ts';
@@ -8,6 +6,7 @@ import { concludeDump } from '../../../src/sources/postgres/conclude.ts';
 import { type DumpSizes, dumpStage } from '../../../src/sources/postgres/dump.ts';
 import { holdInstant } from '../../../src/sources/postgres/hold.ts';
 import { sealStage } from '../../../src/sources/postgres/seal.ts';
+import { BACKUP, type Collected, collector, forever, inOrder, scriptOf } from '../../support/collected.ts';
 
 export const services: Services = {
   secret: async (reference) => {
@@ -19,41 +18,8 @@ export const services: Services = {
 
 export const addressOf = (url: string): PostgresAddress => addressFromUrl(new URL(url));
 
-export const forever: Budget = { remaining: () => 600_000, signal: new AbortController().signal };
-
 /** Time is over at each look: a task hands back after as little as it can do. */
 export const none: Budget = { remaining: () => 0, signal: new AbortController().signal };
-
-/** Keeps what is written, decoded, by ordinal. */
-export interface Collected extends SegmentSink {
-  readonly texts: ReadonlyMap<string, Buffer>;
-}
-
-export const collector = (onBlock: (bytes: number) => Promise<void> | void = () => {}): Collected => {
-  const texts = new Map<string, Buffer>();
-  return {
-    texts,
-    async write(at, raw, as) {
-      const parts: Buffer[] = [];
-      for await (const block of raw) {
-        await onBlock(block.length);
-        parts.push(Buffer.from(block));
-      }
-      const text = Buffer.concat(parts);
-      texts.set(at, text);
-      return {
-        key: `segments/${at}`,
-        ordinal: at,
-        role: as.role ?? 'artifact',
-        encoding: as.encoding,
-        bytes: text.length,
-        rawBytes: text.length,
-        sha256: createHash('sha256').update(text).digest('hex'),
-        ...(as.context === undefined ? {} : { context: as.context }),
-      };
-    },
-  };
-};
 
 /** The records of the instant, as the control area would keep them. */
 export const memoryHeld = (): Held & { readonly published: PointInTime[] } => {
@@ -84,14 +50,8 @@ export const whileHeld = async <Result>(
   }
 };
 
-const backup = () => {
-  const id = parseBackupId('20261121T013000Z-4f2a');
-  if (id === undefined) throw new Error('not an id');
-  return id;
-};
-
 export const stageContext = (instants: StageContext['instants'], budget: Budget, receipts: readonly Receipt[] = []): StageContext => ({
-  input: { kind: 'backup', backup: backup(), facts: { product: '', version: '', place: '', content: '', bytes: 0, problems: [] } },
+  input: { kind: 'backup', backup: BACKUP, facts: { product: '', version: '', place: '', content: '', bytes: 0, problems: [] } },
   budget,
   read: {
     read: () => {
@@ -167,14 +127,14 @@ export const dumpAt = async (url: string, instants: StageContext['instants'], op
   const after = stageContext(instants, forever, receipts);
   const sealed: Receipt[] = [];
   for await (const { task } of sealStage.plan(after)) sealed.push(...(await runTask(sealStage, task, taskContext(after, 0, sink))));
-  const segments = [...receipts, ...sealed].flatMap((receipt) => receipt.segments).sort((a, b) => (a.ordinal < b.ordinal ? -1 : 1));
+  const segments = inOrder([...receipts, ...sealed].flatMap((receipt) => receipt.segments));
   return {
     tasks,
     receipts,
     segments,
     texts: sink.texts,
     digests: sumDigests(receipts.flatMap((receipt) => receipt.digests)),
-    script: Buffer.concat(segments.map((segment) => sink.texts.get(segment.ordinal) ?? Buffer.alloc(0))),
+    script: scriptOf(segments, sink),
     conclusion: await concludeDump(after),
   };
 };

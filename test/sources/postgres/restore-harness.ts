@@ -1,11 +1,10 @@
-import { compareDigests, sumDigests } from '../../../src/backup/digest.ts';
-import { parseBackupId } from '../../../src/backup/id.ts';
-import type { Check, ClassDigest, Json, Manifest, Receipt, Segment } from '../../../src/backup/types.ts';
+import type { Json, Manifest, Receipt } from '../../../src/backup/types.ts';
 import type { Budget, Cursor, SegmentSource, Stage, StageContext, StageInput, Target, TaskContext } from '../../../src/sources/contract.ts';
 import { withConnection } from '../../../src/sources/postgres/connect.ts';
 import { inspectDatabase } from '../../../src/sources/postgres/inspect.ts';
 import { postgresTarget } from '../../../src/sources/postgres/target.ts';
-import { addressOf, type Collected, collector, type DumpOptions, dumpDatabase, forever, services } from './harness.ts';
+import { type Audited, auditedOf, type Collected, collector, forever, manifestOf, readFrom } from '../../support/collected.ts';
+import { addressOf, type DumpOptions, dumpDatabase, services } from './harness.ts';
 
 export interface Backup {
   readonly manifest: Manifest;
@@ -19,38 +18,9 @@ export async function backUp(url: string, options: DumpOptions = {}): Promise<Ba
   const sink = options.sink ?? collector();
   const facts = await withConnection(addressOf(url), services, inspectDatabase);
   const dumped = await dumpDatabase(url, { ...options, sink });
-  const id = parseBackupId('20261121T013000Z-4f2a');
-  if (id === undefined) throw new Error('not an id');
-  const { pointInTime, artifact, assertions, details, notIncluded } = dumped.conclusion;
-  const manifest: Manifest = {
-    formatVersion: 1,
-    tool: 'lifeboat test',
-    backup: id,
-    execution: 'arn:test',
-    source: { name: 'test', kind: 'postgres', product: facts.product, version: facts.version, place: facts.place, content: facts.content },
-    pointInTime,
-    startedAt: pointInTime.at,
-    sealedAt: pointInTime.at,
-    artifact,
-    segments: dumped.segments,
-    digests: dumped.digests,
-    assertions,
-    details,
-    notIncluded,
-    timings: {},
-    previous: null,
-  };
+  const manifest = manifestOf('postgres', facts, dumped.conclusion, dumped);
   return { manifest, read: readFrom(sink), script: dumped.script, sink };
 }
-
-/** Segments as the sink kept them, in blocks of a size that cuts lines. */
-export const readFrom = (sink: Pick<Collected, 'texts'>): SegmentSource => ({
-  async *read(segment: Segment) {
-    const bytes = sink.texts.get(segment.ordinal);
-    if (bytes === undefined) throw new Error(`no segment ${segment.ordinal}`);
-    for (let at = 0; at < bytes.length; at += 65_521) yield bytes.subarray(at, at + 65_521);
-  },
-});
 
 export interface RestoreOptions {
   readonly restore?: string;
@@ -124,20 +94,5 @@ export const contextOf = (backup: Backup, options: RestoreOptions = {}): StageCo
   instants: async () => [],
 });
 
-export interface Audited {
-  readonly digests: readonly ClassDigest[];
-  readonly checks: readonly Check[];
-  /** Names of classes that differ, sorted. */
-  readonly failed: readonly string[];
-}
-
-export async function audit(url: string, backup: Backup, options: RestoreOptions = {}): Promise<Audited> {
-  const receipts = await runStage(targetOf(url).audit, backup, options);
-  const digests = sumDigests(receipts.flatMap((receipt) => receipt.digests));
-  const checks = receipts.flatMap((receipt) =>
-    receipt.facts === undefined ? [] : (receipt.facts as unknown as { checks: Check[] }).checks,
-  );
-  const compared = compareDigests(backup.manifest.digests, digests);
-  const failed = [...new Set(compared.filter((check) => !check.ok).map((check) => check.class ?? check.name))].sort();
-  return { digests, checks, failed };
-}
+export const audit = async (url: string, backup: Backup, options: RestoreOptions = {}): Promise<Audited> =>
+  auditedOf(backup.manifest, await runStage(targetOf(url).audit, backup, options));

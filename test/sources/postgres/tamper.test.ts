@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createCatalogue } from '../../../src/local/demo/catalogue.ts';
+import { forever } from '../../support/collected.ts';
 import { freshDatabase, postgresUrl, query } from '../../support/postgres.ts';
-import { forever } from './harness.ts';
 import { audit, type Backup, backUp, restore, runStage, targetOf } from './restore-harness.ts';
 
 const scratches: string[] = [];

@@ -1,10 +1,13 @@
-import type { Segment } from '../../backup/types.ts';
+import type { Segment } from './types.ts';
 
 /** One block is compressed as one zstd frame; larger ones bring nothing. In bytes. */
 export const BLOCK_BYTES = 4 * 1024 * 1024;
 
 /** Full blocks that wait for the writer; with those it compresses, this bounds the memory. */
 const WAITING_MAX = 2;
+
+/** Blocks that are kept for later: what one segment fills while another is stored. More were only made while a store was slow. */
+const FREE_MAX = 8;
 
 /** Buffers for blocks. What comes back is filled again: allocating and collecting them costs as much as reading the rows. */
 export interface BlockPool {
@@ -14,7 +17,8 @@ export interface BlockPool {
 }
 
 export const blockPool = (): BlockPool => {
-  const owned = new Set<ArrayBufferLike>();
+  // Weak: a writer that failed gives nothing back.
+  const owned = new WeakSet<ArrayBufferLike>();
   const free: Buffer[] = [];
   return {
     take() {
@@ -24,10 +28,13 @@ export const blockPool = (): BlockPool => {
     },
     giveBack({ buffer }) {
       // Once only: a block that came back is not given out to two.
-      if (owned.delete(buffer)) free.push(Buffer.from(buffer));
+      if (owned.delete(buffer) && free.length < FREE_MAX) free.push(Buffer.from(buffer));
     },
   };
 };
+
+/** One a process: the tasks that it runs one after the other share their blocks. */
+const shared = blockPool();
 
 /** Gathers text and rows into large blocks, for a writer that takes them as an async iterable. */
 export interface SegmentStream {
@@ -48,10 +55,13 @@ export interface OpenSegment extends SegmentStream {
   readonly written: Promise<Segment>;
 }
 
-/** Begins a segment: `write` takes its blocks while they are made. */
-export const openSegment = (write: (blocks: AsyncIterable<Uint8Array>) => Promise<Segment>, pool: BlockPool = blockPool()): OpenSegment => {
+/** Begins a segment: `write` takes its blocks while they are made, and hands those that it has read to `recycle`. */
+export const openSegment = (
+  write: (blocks: AsyncIterable<Uint8Array>, recycle: BlockPool['giveBack']) => Promise<Segment>,
+  pool: BlockPool = shared,
+): OpenSegment => {
   const stream = segmentStream(pool);
-  const written = write(stream.blocks);
+  const written = write(stream.blocks, pool.giveBack);
   // Whoever fills the stream learns of it at once, not when it waits for the segment.
   written.catch((error: unknown) => stream.abandon(error));
   return Object.assign(stream.filling, { written });
