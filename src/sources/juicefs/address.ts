@@ -2,10 +2,12 @@ import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import { LifeboatError } from '../../errors.ts';
 
-const ENGINES = ['sqlite3', 'postgres', 'mysql', 'redis'] as const;
+const ENGINES = ['sqlite3', 'postgres', 'mysql', 'redis', 'rdb'] as const;
+/** How Redis is read; `auto` takes the first that the server allows: replication, scan; walk where there is no room for a copy. */
+const READS = ['auto', 'replication', 'scan', 'walk'] as const;
 const TLS = ['disable', 'prefer', 'require', 'verify-full'] as const;
-const PORTS = { sqlite3: 0, postgres: 5432, mysql: 3306, redis: 6379 } as const;
-const USERS = { sqlite3: '', postgres: 'postgres', mysql: 'root', redis: '' } as const;
+const PORTS = { sqlite3: 0, postgres: 5432, mysql: 3306, redis: 6379, rdb: 0 } as const;
+const USERS = { sqlite3: '', postgres: 'postgres', mysql: 'root', redis: '', rdb: '' } as const;
 
 /**
  * The metadata engine of a volume and how to log in. `password` is a reference (`env:NAME`, `file:/path`, `secretsmanager:<arn>`);
@@ -14,7 +16,10 @@ const USERS = { sqlite3: '', postgres: 'postgres', mysql: 'root', redis: '' } as
 export const JuicefsAddressSchema = z
   .strictObject({
     engine: z.enum(ENGINES),
-    /** Of a SQLite file, absolute; a relative one is below the folder for temporary files. */
+    /**
+     * Of a SQLite file, absolute; a relative one is below the folder for temporary files. Of an RDB file, absolute, or s3://bucket/key;
+     * with a slash at its end the newest .rdb below it.
+     */
     path: z.string().min(1).optional(),
     host: z.string().min(1).default('localhost'),
     port: z.int().min(1).max(65535).optional(),
@@ -36,22 +41,63 @@ export const JuicefsAddressSchema = z
       .string()
       .regex(/^\{\d+\}$/)
       .optional(),
+    read: z.enum(READS).default('auto'),
+    /** Of the bucket that an RDB lies in; that of the environment when absent. */
+    region: z.string().min(1).optional(),
+    endpoint: z.url().optional(),
     /** Only this folder, as juicefs dump --subdir; for dumps into a file. */
     subdir: z.string().startsWith('/').optional(),
     skipTrash: z.boolean().default(false),
     /** Keeps SecretKey and SessionToken of the volume in what is written. */
     keepSecretKey: z.boolean().default(false),
+    /** An audit asks the volume's bucket for this many blocks; for none when absent. */
+    blocks: z
+      .strictObject({
+        sample: z.int().min(1).max(100_000).default(500),
+        /** Where they are, when it is not where the setting of the volume says: a replica. The folder that has `chunks/`. */
+        url: z
+          .string()
+          .regex(/^(s3|file):\/\/\S+$/, 'expected s3://bucket/volume or file:///path/volume')
+          .optional(),
+        region: z.string().min(1).optional(),
+        endpoint: z.url().optional(),
+      })
+      .optional(),
   })
-  .refine((address) => (address.engine === 'sqlite3') === (address.path !== undefined), {
-    error: 'a path belongs to sqlite3, and sqlite3 needs one',
+  .refine((address) => isFile(address.engine) === (address.path !== undefined), {
+    error: 'a path belongs to sqlite3 and rdb, and both need one',
     path: ['path'],
   });
 
+const isFile = (engine: string): boolean => engine === 'sqlite3' || engine === 'rdb';
+
 export type JuicefsAddress = z.output<typeof JuicefsAddressSchema>;
 
-export const SCHEMES = ['juicefs+redis', 'juicefs+rediss', 'juicefs+postgres', 'juicefs+mysql', 'juicefs+sqlite3'] as const;
+export const SCHEMES = [
+  'juicefs+redis',
+  'juicefs+rediss',
+  'juicefs+postgres',
+  'juicefs+mysql',
+  'juicefs+sqlite3',
+  'juicefs+rdb',
+  'juicefs+rdb+s3',
+] as const;
 
-const OPTIONS = new Set(['search_path', 'table_prefix', 'key_prefix', 'sslmode', 'tls', 'subdir', 'skip-trash', 'keep-secret-key']);
+const OPTIONS = new Set([
+  'search_path',
+  'table_prefix',
+  'key_prefix',
+  'sslmode',
+  'tls',
+  'read',
+  'db',
+  'region',
+  'endpoint',
+  'subdir',
+  'skip-trash',
+  'keep-secret-key',
+  'blocks',
+]);
 
 /** Reads the URL that follows `juicefs+`, with the parameters of juicefs that matter for its metadata. Fails with Usage. */
 export const addressFromUrl = (url: URL): JuicefsAddress => {
@@ -60,7 +106,7 @@ export const addressFromUrl = (url: URL): JuicefsAddress => {
   for (const name of url.searchParams.keys())
     if (!OPTIONS.has(name))
       throw new LifeboatError('Usage', `unknown parameter "${name}" in ${shown}`, { hint: `Known are ${[...OPTIONS].join(', ')}.` });
-  const engine = scheme === 'rediss' ? 'redis' : scheme;
+  const engine = scheme === 'rediss' ? 'redis' : scheme === 'rdb+s3' ? 'rdb' : scheme;
   const parameter = (name: string): string | undefined => url.searchParams.get(name) ?? undefined;
   const flag = (name: string): boolean => url.searchParams.has(name) && parameter(name) !== 'false';
   const path = decodeURIComponent(url.pathname);
@@ -68,8 +114,10 @@ export const addressFromUrl = (url: URL): JuicefsAddress => {
   const tls = scheme === 'rediss' ? 'require' : (parameter('sslmode') ?? parameter('tls'));
   const parsed = JuicefsAddressSchema.safeParse({
     engine,
-    ...(engine === 'sqlite3' ? { path } : { database: path.replace(/^\//, '') }),
-    ...(url.hostname === '' ? {} : { host: decodeURIComponent(url.hostname).replace(/^\[(.*)\]$/, '$1') }),
+    ...(isFile(engine)
+      ? { path: scheme === 'rdb+s3' ? `s3://${url.host}${path}` : path, database: parameter('db') }
+      : { database: path.replace(/^\//, '') }),
+    ...(isFile(engine) || url.hostname === '' ? {} : { host: decodeURIComponent(url.hostname).replace(/^\[(.*)\]$/, '$1') }),
     ...(url.port === '' ? {} : { port: Number(url.port) }),
     ...(user === '' ? {} : { user }),
     ...(url.password === '' ? {} : { inlinePassword: decodeURIComponent(url.password) }),
@@ -77,9 +125,13 @@ export const addressFromUrl = (url: URL): JuicefsAddress => {
     schema: parameter('search_path'),
     tablePrefix: parameter('table_prefix'),
     keyPrefix: parameter('key_prefix'),
+    read: parameter('read'),
+    region: parameter('region'),
+    endpoint: parameter('endpoint'),
     subdir: parameter('subdir'),
     skipTrash: flag('skip-trash'),
     keepSecretKey: flag('keep-secret-key'),
+    ...(flag('blocks') ? { blocks: blocksOf(parameter('blocks') ?? '') } : {}),
   });
   if (!parsed.success)
     throw new LifeboatError('Usage', `${parsed.error.issues[0]?.path.join('.') ?? 'url'} of ${shown} is not valid`, {
@@ -88,14 +140,24 @@ export const addressFromUrl = (url: URL): JuicefsAddress => {
   return parsed.data;
 };
 
+/** `?blocks=500`, or `?blocks` for as many as there are by default. */
+const blocksOf = (value: string): Readonly<Record<string, number>> => (value === '' || value === 'true' ? {} : { sample: Number(value) });
+
 /** For people and records: no password. */
 export const redact = (address: JuicefsAddress): string => {
   if (address.engine === 'sqlite3') return `juicefs+sqlite3://${address.path ?? ''}`;
+  if (address.engine === 'rdb') return `juicefs+rdb${shownRdb(address)}`;
   const user = address.user === undefined ? '' : `${encodeURIComponent(address.user)}@`;
   const scheme = address.engine === 'redis' && address.tls === 'require' ? 'rediss' : address.engine;
   const more = address.tablePrefix === undefined ? '' : `?table_prefix=${address.tablePrefix}`;
   return `juicefs+${scheme}://${user}${address.host}:${portOf(address)}/${address.database}${more}`;
 };
+
+const shownRdb = ({ path = '', database }: JuicefsAddress): string =>
+  `${path.startsWith('s3://') ? `+${path}` : `://${path}`}?db=${database === '' ? '0' : database}`;
+
+/** Whether the keys of Redis are what is read, of a server or of its RDB. */
+export const isRedis = ({ engine }: JuicefsAddress): boolean => engine === 'redis' || engine === 'rdb';
 
 export const portOf = ({ engine, port }: JuicefsAddress): number => port ?? PORTS[engine];
 export const userOf = ({ engine, user }: JuicefsAddress): string => user ?? USERS[engine];
@@ -118,6 +180,8 @@ export const placeOf = (address: JuicefsAddress, temporary: string): string => {
       return `mysql://${server}/${database}#${tablePrefixOf(address)}`;
     case 'redis':
       return `redis://${server}/${database === '' ? '0' : database}${keyPrefix}`;
+    case 'rdb':
+      return `rdb${shownRdb(address)}${keyPrefix}`;
   }
 };
 

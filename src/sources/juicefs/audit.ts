@@ -1,30 +1,44 @@
 import { z } from 'zod';
 import { type DigestFactory, loadDigest } from '../../backup/digest.ts';
 import type { Check, Manifest } from '../../backup/types.ts';
-import type { Cursor, Part, Services, Stage, TaskContext } from '../contract.ts';
+import { isLifeboatError } from '../../errors.ts';
+import type { AuditFacts, Cursor, Objects, Part, Services, Stage, TaskContext } from '../contract.ts';
 import type { JuicefsAddress } from './address.ts';
+import { lookForBlocks, sampleSlices } from './blocks/sample.ts';
 import { DetailsSchema } from './conclude.ts';
-import { openReader, openWriter } from './engines/open.ts';
+import { openReader, openSql, openWriter } from './engines/open.ts';
 import type { Reader } from './engines/reader.ts';
-import { nextIds } from './engines/sql-finish.ts';
+import type { SqlSession } from './engines/sql.ts';
+import { sqlChecks, sqlRecount } from './engines/sql-checks.ts';
+import { FIRST_SLICE, NO_SLICES, type SlicePlace, sliceChecks, sumSlices } from './engines/sql-slices.ts';
 import { parseSetting } from './format/setting.ts';
 import { openStretch } from './read/document.ts';
 import { planStretches, StretchSchema, type StretchTask, volume } from './read/plan.ts';
 import { entryDigest, headDigests } from './read/rows.ts';
 import { digestSink, stretchOf } from './read/segments.ts';
 import { readHeadToLoad, restoreInput } from './restore-input.ts';
+import { juicefsBinary, readByJuicefs } from './vendor.ts';
+import { nextIds } from './write/next-ids.ts';
 
 const AuditTaskSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('checks') }),
+  z.strictObject({ kind: z.literal('slices') }),
+  z.strictObject({ kind: z.literal('blocks') }),
+  z.strictObject({ kind: z.literal('juicefs') }),
   z.strictObject({ kind: z.literal('stretch'), stretch: StretchSchema }),
 ]);
+type AuditTask = z.output<typeof AuditTaskSchema>;
 
-/** Reads every name that is really there, by ranges of its own. */
+/** Reads every name that is really there, by ranges of its own, and all that follows from the names. */
 export const auditStage = (address: JuicefsAddress, services: Services): Stage => ({
   name: 'audit',
   mode: 'independent',
-  async *plan() {
-    yield { task: { kind: 'checks' } };
+  async *plan(context) {
+    const tasks: AuditTask[] = [{ kind: 'checks' }];
+    if (address.engine !== 'redis') tasks.push({ kind: 'slices' });
+    if (DetailsSchema.parse(restoreInput(context).manifest.details).head.blocks !== undefined) tasks.push({ kind: 'blocks' });
+    if (juicefsBinary() !== undefined) tasks.push({ kind: 'juicefs' });
+    yield* tasks.map((task) => ({ task }));
     const reader = await openReader(address, services);
     try {
       const { counters } = await reader.head();
@@ -35,9 +49,12 @@ export const auditStage = (address: JuicefsAddress, services: Services): Stage =
   },
   async run(json, context, resume): Promise<Part> {
     const task = AuditTaskSchema.parse(json);
+    if (task.kind === 'slices') return slicesPart(address, services, context, resume);
+    if (task.kind === 'blocks') return blocksPart(address, services, context);
     const reader = await openReader(address, services);
     try {
       const factory = await loadDigest();
+      if (task.kind === 'juicefs') return part(await readByJuicefs(address, services, reader, context));
       if (task.kind === 'checks') return await checksPart(address, services, reader, factory, context);
       return await stretchPart(resume === undefined ? task.stretch : StretchSchema.parse(JSON.parse(resume)), reader, factory, context);
     } finally {
@@ -45,6 +62,8 @@ export const auditStage = (address: JuicefsAddress, services: Services): Stage =
     }
   },
 });
+
+const part = (facts: AuditFacts): Part => ({ segments: [], digests: [], facts: z.json().parse(facts) });
 
 const stretchPart = async (task: StretchTask, reader: Reader, factory: DigestFactory, context: TaskContext): Promise<Part> => {
   const digest = entryDigest(factory);
@@ -75,17 +94,95 @@ const checksPart = async (
 ): Promise<Part> => {
   const head = await reader.head();
   const { manifest } = restoreInput(context);
-  const writer = await openWriter(address, services);
-  try {
-    const checks = [
-      ...(await writer.checks()),
-      ...assertionChecks(manifest, parseSetting(head.setting)),
-      ...idChecks(head.counters, await readHeadToLoad(context)),
-    ];
-    return { segments: [], digests: headDigests(factory, head), facts: { checks: z.json().parse(checks) } };
-  } finally {
-    await writer.close();
+  const checks = [
+    ...(await checksOf(address, services)),
+    ...assertionChecks(manifest, parseSetting(head.setting)),
+    ...idChecks(head.counters, await readHeadToLoad(context)),
+  ];
+  return { ...part({ checks }), digests: headDigests(factory, head) };
+};
+
+const checksOf = async (address: JuicefsAddress, services: Services): Promise<readonly Check[]> => {
+  if (address.engine === 'redis') {
+    const writer = await openWriter(address, services);
+    try {
+      return await writer.checks();
+    } finally {
+      await writer.close();
+    }
   }
+  return withSql(address, services, async (session) => [...(await sqlChecks(session)), ...(await sqlRecount(session))]);
+};
+
+const withSql = async <Result>(
+  address: JuicefsAddress,
+  services: Services,
+  use: (session: SqlSession) => Promise<Result>,
+): Promise<Result> => {
+  const session = await openSql(address, services, false);
+  try {
+    return await use(session);
+  } finally {
+    await session.close();
+  }
+};
+
+const SlicesSchema = z.strictObject({
+  sums: z.strictObject({
+    named: z.string(),
+    stored: z.string(),
+    hashes: z.tuple([z.number(), z.number(), z.number(), z.number()]),
+    outside: z.string(),
+  }),
+  place: z.strictObject({ table: z.enum(['chunk', 'chunk_ref']), after: z.string() }),
+});
+
+/** Counts what chunks name, and what is stored of it, in one pass over either. */
+const slicesPart = (address: JuicefsAddress, services: Services, context: TaskContext, resume: Cursor | undefined): Promise<Part> =>
+  withSql(address, services, async (session) => {
+    const from = resume === undefined ? { sums: NO_SLICES, place: FIRST_SLICE } : SlicesSchema.parse(JSON.parse(resume));
+    let { sums } = from;
+    for (let place: SlicePlace | undefined = from.place; place !== undefined; ) {
+      context.budget.signal.throwIfAborted();
+      const page = await sumSlices(session, sums, place);
+      sums = page.sums;
+      place = page.next;
+      context.progress({ rows: page.rows, bytes: 0, what: 'slices' });
+      if (place !== undefined && context.budget.remaining() <= 0)
+        return { segments: [], digests: [], next: { cursor: JSON.stringify({ sums, place }) as Cursor } };
+    }
+    return part({ checks: sliceChecks(sums) });
+  });
+
+const BLOCKS = 'blocks present';
+
+/** Whether the bucket still has what the metadata points at. What it cannot look at is not measured, and never passed. */
+const blocksPart = async (address: JuicefsAddress, services: Services, context: TaskContext): Promise<Part> => {
+  const { manifest, restore } = restoreInput(context);
+  const { blocks } = DetailsSchema.parse(manifest.details).head;
+  const unknown = (why: string): Part => part({ checks: [], notMeasured: [{ what: BLOCKS, why }] });
+  if (blocks === undefined) return part({ checks: [] });
+  if (address.engine === 'redis') return unknown('slices of Redis are not sampled; a drill into SQL does');
+  if (blocks.storage.kind === 'unreachable') return unknown(blocks.storage.why);
+  const objects = await services.openObjects?.(blocks.storage.url, blocks.storage.options);
+  if (objects === undefined) return unknown('objects cannot be reached from here');
+  const slices = await withSql(address, services, (session) => sampleSlices(session, blocks.sample, restore, context.budget));
+  if (slices === undefined) return unknown('the time was over before all slices were seen');
+  try {
+    // A folder of another machine, or another bucket, would show as if all were gone.
+    if (slices.length > 0 && (await isEmpty(objects))) return unknown(`there is no block at all in ${objects.url}`);
+    const { layout, plain } = blocks;
+    return part({ checks: [await lookForBlocks({ objects, slices, layout, plain, seed: restore, budget: context.budget })] });
+  } catch (error) {
+    // The store has tried again by itself: a bucket that cannot be reached takes nothing from what else was audited.
+    if (!isLifeboatError(error) || error.code === 'Interrupted') throw error;
+    return unknown(`${error.code}: ${error.message}`);
+  }
+};
+
+const isEmpty = async (objects: Objects): Promise<boolean> => {
+  for await (const _ of objects.list('chunks/')) return false;
+  return true;
 };
 
 const assertionChecks = (manifest: Manifest, setting: { readonly name: string; readonly uuid: string }): Check[] => {

@@ -4,7 +4,9 @@ export const ROOT_INODE = 1n;
 /** 0x7FFFFFFF10000000: the trash; the hour folders in it follow. Beyond 2^53. */
 export const TRASH_INODE = 9223372032828243968n;
 
-export const CHUNK_BYTES = 64n * 1024n * 1024n;
+/** A chunk is 2^26 bytes of a file. */
+export const CHUNK_BITS = 26;
+export const CHUNK_BYTES = 1n << BigInt(CHUNK_BITS);
 /** One slice of a chunk as all engines store it: pos u32, id u64, size u32, off u32, len u32, most significant byte first. */
 export const SLICE_BYTES = 24;
 
@@ -117,8 +119,17 @@ export interface Head {
 
 export const isDirectory = (attr: Pick<Attr, 'type'>): boolean => attr.type === TYPE.directory;
 
+/** Length as an engine stores it: juicefs gives directories 4096 and symlinks that of their target. */
+export const storedLength = (attr: Pick<Attr, 'type' | 'length'>, symlink: Uint8Array | undefined): bigint => {
+  if (attr.type === TYPE.regular) return attr.length;
+  if (isDirectory(attr)) return 4096n;
+  return attr.type === TYPE.symlink ? BigInt(symlink?.length ?? 0) : 0n;
+};
+
 /** Space that a file of this length is counted with, in bytes. */
 export const align4K = (length: bigint): bigint => (length === 0n ? 4096n : ((length + 4095n) / 4096n) * 4096n);
 
 const UNLIMITED = -1n;
 export const isLimited = ({ maxSpace, maxInodes }: Quota): boolean => maxSpace !== UNLIMITED || maxInodes !== UNLIMITED;
+
+export const holdsChunks = (attr: Pick<Attr, 'type' | 'length'>): boolean => attr.type === TYPE.regular && attr.length > 0n;

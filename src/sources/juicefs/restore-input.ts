@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Manifest, Segment } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
-import type { StageContext, StageInput } from '../contract.ts';
+import type { SegmentSource, StageContext, StageInput } from '../contract.ts';
 import type { HeadToLoad } from './engines/writer.ts';
 import { openParser, type Start } from './format/parse.ts';
 import { headReader } from './write/head.ts';
@@ -45,11 +45,13 @@ export const startOf = (segment: Segment): Start => {
 };
 
 /** What the head of the backup says; read from its segment. */
-export const readHeadToLoad = async (context: StageContext): Promise<HeadToLoad> => {
-  const segment = restoreInput(context).manifest.segments.find((one) => contextOf(one).kind === 'head');
+export const readHeadToLoad = (context: StageContext): Promise<HeadToLoad> => readHead(restoreInput(context).manifest, context.read);
+
+export const readHead = async (manifest: Manifest, read: SegmentSource): Promise<HeadToLoad> => {
+  const segment = manifest.segments.find((one) => contextOf(one).kind === 'head');
   if (segment === undefined) throw new LifeboatError('ManifestInvalid', 'the backup has no head');
   const fields = headReader();
   const parser = openParser({ at: 'document' }, { field: fields.field, root: () => {}, entry: () => {} });
-  for await (const bytes of context.read.read(segment)) parser.push(bytes);
+  for await (const bytes of read.read(segment)) parser.push(bytes);
   return fields.end();
 };

@@ -1,10 +1,12 @@
+import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import type { Segment } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
-import type { Part, Services, Stage, Target, TargetFacts, TaskContext } from '../contract.ts';
-import { type JuicefsAddress, placeOf } from './address.ts';
+import type { Loaded, LoadOptions, Part, Services, Stage, Target, TargetFacts, TaskContext } from '../contract.ts';
+import { type JuicefsAddress, pathOf, placeOf } from './address.ts';
 import { auditStage } from './audit.ts';
 import { openWriter } from './engines/open.ts';
+import { removeSqlite } from './engines/sqlite.ts';
 import { FINISH_STEPS, type FinishStep, type Writer } from './engines/writer.ts';
 import { openParser } from './format/parse.ts';
 import { type RestoreInput, readHeadToLoad, restoreInput, startOf, treeSegments } from './restore-input.ts';
@@ -21,7 +23,7 @@ export const juicefsTarget = (address: JuicefsAddress, services: Services): Targ
     ...FINISH_STEPS.map((step) => finishStage(address, services, step)),
     publishStage(address, services),
   ],
-  loadArtifact: (artifact, options) => withWriter(address, services, (writer) => loadDump(writer, artifact, options, services.now())),
+  loadArtifact: (artifact, options) => loadFile(address, services, artifact, options),
   audit: auditStage(address, services),
   tamper: (_manifest, seed) => tamperWith(address, services, seed),
   discard: discardStage(address, services),
@@ -37,6 +39,23 @@ const withWriter = async <Result>(
     return await use(writer);
   } finally {
     await writer.close();
+  }
+};
+
+/** A SQLite file that was made for a load goes with it when it fails. */
+const loadFile = async (
+  address: JuicefsAddress,
+  services: Services,
+  artifact: AsyncIterable<Uint8Array>,
+  options: LoadOptions,
+): Promise<Loaded> => {
+  const path = address.engine === 'sqlite3' ? pathOf(address, services.temporary) : undefined;
+  const isNew = path !== undefined && !existsSync(path);
+  try {
+    return await withWriter(address, services, (writer) => loadDump(writer, artifact, options, services.now()));
+  } catch (error) {
+    if (isNew) removeSqlite(path);
+    throw error;
   }
 };
 
@@ -145,14 +164,18 @@ const loadSegment = async (writer: Writer, segment: Segment, context: TaskContex
     rows += read;
     context.progress({ rows: read, bytes, what: segment.ordinal });
   };
-  for (const bytes of held)
-    for (const piece of pieces(bytes)) {
-      context.budget.signal.throwIfAborted();
-      parser.push(piece);
-      await flush(false, piece.length);
-    }
-  parser.end();
-  await flush(true, 0);
+  try {
+    for (const bytes of held)
+      for (const piece of pieces(bytes)) {
+        context.budget.signal.throwIfAborted();
+        parser.push(piece);
+        await flush(false, piece.length);
+      }
+    parser.end();
+    await flush(true, 0);
+  } finally {
+    await batches.idle();
+  }
   return rows;
 };
 

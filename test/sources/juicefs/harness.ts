@@ -8,7 +8,7 @@ import { loadDigest } from '../../../src/backup/digest.ts';
 import type { Loaded, Services } from '../../../src/sources/contract.ts';
 import { addressFromUrl, type JuicefsAddress } from '../../../src/sources/juicefs/address.ts';
 import { streamDump } from '../../../src/sources/juicefs/read/stream.ts';
-import { withReader } from '../../../src/sources/juicefs/source.ts';
+import { withReader } from '../../../src/sources/juicefs/reading.ts';
 import { juicefsTarget } from '../../../src/sources/juicefs/target.ts';
 import { type MariadbServer, mariadbMissing, sql, startMariadb } from '../../support/mariadb.ts';
 import { freshDatabase, query } from '../../support/postgres.ts';

@@ -1,7 +1,9 @@
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import zlib from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import type { Progress } from '../../../src/backup/progress.ts';
 import type { Engine } from '../../../src/cli/engine.ts';
 import { parseEnvironment } from '../../../src/environment/parse.ts';
 import { openSecrets } from '../../../src/environment/secrets.ts';
@@ -63,6 +65,33 @@ describe.each(ENGINES)('a volume on %s, through the state machines', (name) => {
     },
     60_000,
   );
+});
+
+describe('a volume that lost its files', () => {
+  it('is told of when it is backed up, and a backup that failed takes no slot', async () => {
+    const source = await filledEngine('sqlite');
+    const { engine, store } = await engineOf(source, source);
+    const said: string[] = [];
+    const listening = { ...run, report: (progress: Progress) => void (progress.type === 'warning' && said.push(progress.message)) };
+    try {
+      const whole = await engine.backup({ source: 'files' }, listening);
+      expect(said).toEqual([]);
+      renameSync(source.path ?? '', `${source.path}.away`);
+      await expect(engine.backup({ source: 'files' }, listening)).rejects.toMatchObject({ name: 'NoSuchDatabase' });
+      renameSync(`${source.path}.away`, source.path ?? '');
+      const database = new DatabaseSync(source.path ?? '');
+      database.exec('DELETE FROM jfs_edge WHERE parent <> 1');
+      database.close();
+      const shrunk = await engine.backup({ source: 'files' }, listening);
+      expect(shrunk).toMatchObject({ already: false });
+      expect(said.filter((message) => message.includes(`fewer rows`) && message.includes(whole.backup))).toHaveLength(1);
+      expect(
+        readdirSync(join(store, 'files/backups')).filter((name) => existsSync(join(store, 'files/backups', name, 'manifest.json'))),
+      ).toHaveLength(2);
+    } finally {
+      await engine.close();
+    }
+  }, 60_000);
 });
 
 /** All frames of a segment. */

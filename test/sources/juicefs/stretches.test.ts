@@ -7,7 +7,7 @@ import { planStretches, volume } from '../../../src/sources/juicefs/read/plan.ts
 import { entryDigest } from '../../../src/sources/juicefs/read/rows.ts';
 import { digestSink, stretchOf } from '../../../src/sources/juicefs/read/segments.ts';
 import { headText } from '../../../src/sources/juicefs/read/stream.ts';
-import { withReader } from '../../../src/sources/juicefs/source.ts';
+import { withReader } from '../../../src/sources/juicefs/reading.ts';
 import { asJuicefsWrites, emptyEngine, filledEngine, fixture, loadInto, services } from './harness.ts';
 
 const startOf = (tree: 'FSTree' | 'Trash', from: { readonly open: readonly { readonly inode: string }[] } | null): Start =>

@@ -1,6 +1,6 @@
 import type mysql from 'mysql2/promise';
 import { LifeboatError } from '../../../errors.ts';
-import { type Dialect, hex, type SqlRow, type SqlSession } from './sql.ts';
+import { type Dialect, hex, type SqlRow, type SqlSession, string } from './sql.ts';
 import type { TableColumns } from './sql-reader.ts';
 import { createTable, MARKER, TABLES } from './tables.ts';
 
@@ -24,7 +24,7 @@ const quote = (name: string): string => `\`${name.replaceAll('`', '``')}\``;
 /** With NO_BACKSLASH_ESCAPES, which the session sets. */
 const literal = (value: string): string => `'${value.replaceAll("'", "''")}'`;
 
-const mysqlDialect = (prefix: string): Dialect => {
+export const mysqlDialect = (prefix: string): Dialect => {
   const list = (columns: readonly string[]): string => columns.map(quote).join(', ');
   return {
     engine: 'mysql',
@@ -86,19 +86,7 @@ export const openMysql = async (place: MysqlPlace): Promise<SqlSession> => {
     dialect: mysqlDialect(place.prefix),
     rows,
     run,
-    async tables() {
-      const found = new Map<string, Set<string>>();
-      const like = literal(`${place.prefix.replaceAll('_', '|_')}%`);
-      const columns = await rows(
-        `SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name LIKE ${like} ESCAPE '|'`,
-        'reading the schema',
-      );
-      for (const [table, column] of columns) {
-        const name = String(table).slice(place.prefix.length);
-        found.set(name, (found.get(name) ?? new Set()).add(String(column)));
-      }
-      return found satisfies TableColumns;
-    },
+    tables: () => readMysqlTables(rows, place.prefix),
     async beginReading() {
       await run('START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY', 'beginning to read');
     },
@@ -111,6 +99,20 @@ export const openMysql = async (place: MysqlPlace): Promise<SqlSession> => {
       await connection.end().catch(() => connection.destroy());
     },
   };
+};
+
+export const readMysqlTables = async (rows: SqlSession['rows'], prefix: string): Promise<TableColumns> => {
+  const found = new Map<string, Set<string>>();
+  const like = literal(`${prefix.replaceAll('_', '|_')}%`);
+  const columns = await rows(
+    `SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name LIKE ${like} ESCAPE '|'`,
+    'reading the schema',
+  );
+  for (const [table, column] of columns) {
+    const name = string(table).slice(prefix.length);
+    found.set(name, (found.get(name) ?? new Set()).add(string(column)));
+  }
+  return found;
 };
 
 const connect = async (place: MysqlPlace): Promise<mysql.Connection> => {

@@ -17,7 +17,7 @@ import { sqlWriter } from './sql-writer.ts';
 import { openSqlite } from './sqlite.ts';
 import type { Writer } from './writer.ts';
 
-type Use = Pick<Services, 'secret' | 'temporary'>;
+type Use = Pick<Services, 'secret' | 'temporary' | 'now' | 'openObjects'>;
 
 export const passwordOf = (address: JuicefsAddress, services: Use): Promise<string | undefined> =>
   address.password === undefined ? Promise.resolve(address.inlinePassword) : services.secret(address.password);
@@ -28,6 +28,7 @@ export const TokenSchema = z.object({ snapshot: z.string().optional() });
 /** Opens a reader at the instant of a token, or at one of its own. */
 export const openReader = async (address: JuicefsAddress, services: Use, token?: Json): Promise<Reader> => {
   if (address.engine === 'redis') return redisReader(await openRedisAt(address, services));
+  if (address.engine === 'rdb') return (await (await import('./redis-instant.ts')).openRedisInstant(address, services)).reader;
   const snapshot = TokenSchema.safeParse(token).data?.snapshot;
   const session = await openAt(address, services, snapshot);
   try {
@@ -72,7 +73,8 @@ export const openSql = async (address: JuicefsAddress, services: Use, create: bo
   switch (address.engine) {
     case 'sqlite3': {
       const path = pathOf(address, services.temporary);
-      if (create) mkdirSync(dirname(path), { recursive: true });
+      // The folder for temporary files is made; a path that somebody wrote may be a slip.
+      if (create && path !== address.path) mkdirSync(dirname(path), { recursive: true });
       return openSqlite({ path, prefix: tablePrefixOf(address), create });
     }
     case 'postgres':
@@ -81,6 +83,10 @@ export const openSql = async (address: JuicefsAddress, services: Use, create: bo
       return openMysqlAt(address, services, address.database);
     case 'redis':
       throw new LifeboatError('Unsupported', 'Redis has no SQL');
+    case 'rdb':
+      throw new LifeboatError('Unsupported', 'an RDB file is read, never written', {
+        hint: 'Load into one of the engines: redis, postgres, mysql or sqlite3.',
+      });
   }
 };
 
@@ -107,20 +113,23 @@ export const openMysqlAt = async (address: JuicefsAddress, services: Use, databa
     prefix: tablePrefixOf(address),
   });
 
-export const openRedisAt = async (address: JuicefsAddress, services: Use): Promise<RedisSession> => {
-  const database = Number(address.database === '' ? '0' : address.database);
-  if (!Number.isInteger(database) || database < 0)
-    throw new LifeboatError('ConfigInvalid', `not the number of a Redis database: ${address.database.slice(0, 40)}`, {
-      hint: 'redis://host:6379/1',
-    });
-  const place: RedisPlace = {
-    host: address.host,
-    port: portOf(address),
-    database,
-    user: address.user,
-    password: await passwordOf(address, services),
-    tls: address.tls === 'require' || address.tls === 'verify-full',
-    prefix: address.keyPrefix ?? '',
-  };
-  return openRedis(place);
+export const databaseNumberOf = ({ database }: JuicefsAddress): number => {
+  const number = Number(database === '' ? '0' : database);
+  if (Number.isInteger(number) && number >= 0) return number;
+  throw new LifeboatError('ConfigInvalid', `not the number of a Redis database: ${database.slice(0, 40)}`, {
+    hint: 'redis://host:6379/1',
+  });
 };
+
+export const redisPlaceOf = async (address: JuicefsAddress, services: Use): Promise<RedisPlace> => ({
+  host: address.host,
+  port: portOf(address),
+  database: databaseNumberOf(address),
+  user: address.user,
+  password: await passwordOf(address, services),
+  tls: address.tls === 'require' || address.tls === 'verify-full',
+  prefix: address.keyPrefix ?? '',
+});
+
+export const openRedisAt = async (address: JuicefsAddress, services: Use): Promise<RedisSession> =>
+  openRedis(await redisPlaceOf(address, services));

@@ -179,6 +179,7 @@ const mapped = (cause: unknown, place: PostgresPlace, doing: string): LifeboatEr
     case '42501':
       return new LifeboatError('PermissionDenied', `${at}: ${message} while ${doing}`, { cause });
     case '22023':
+    case '42704':
       if (doing === 'joining the instant')
         return new LifeboatError('InstantLost', 'the exported snapshot of this backup lives no more', {
           hint: 'Start a new backup.',

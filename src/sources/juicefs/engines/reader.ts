@@ -26,6 +26,8 @@ export type Content = Omit<Entry, 'name'>;
 
 /** Reads one volume, at one instant where the engine has one. Several calls at a time are not allowed. */
 export interface Reader {
+  /** Set where asking costs no round trip: then nothing is asked for before it is needed. */
+  readonly local?: true;
   head(): Promise<Head>;
   /** In the order of the requests. */
   pages(requests: readonly PageRequest[]): Promise<readonly Page[]>;

@@ -1,4 +1,4 @@
-import { type Attr, isDirectory, TYPE } from '../model.ts';
+import { type Attr, isDirectory } from '../model.ts';
 
 /** An inode as Redis has it: 71 bytes, 8 more with access rules, 1 more with a tier. */
 const BASE_BYTES = 71;
@@ -71,5 +71,3 @@ export const encodeAttr = (
 
 /** An edge: type u8, inode u64. */
 export const EDGE_BYTES = 9;
-
-export const holdsChunks = (attr: Attr): boolean => attr.type === TYPE.regular && attr.length > 0n;

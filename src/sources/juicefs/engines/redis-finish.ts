@@ -1,10 +1,10 @@
 import type { Check } from '../../../backup/types.ts';
 import { align4K, isLimited, ROOT_INODE, TRASH_INODE, TYPE } from '../model.ts';
+import { nextIds } from '../write/next-ids.ts';
 import { bytesOf, listOfReplies, numberOf, type RedisSession } from './redis.ts';
 import { EDGE_BYTES, encodeAttr } from './redis-attr.ts';
 import { scanAttrs, scanHash } from './redis-scan.ts';
 import { FOLDERS_KEY, MARKER_KEY, SET_LINKS } from './redis-scripts.ts';
-import { nextIds } from './sql-finish.ts';
 import type { FinishStep, HeadToLoad } from './writer.ts';
 
 /** Directories that are asked for at once. */
@@ -16,7 +16,8 @@ export const redisFinish = async (session: RedisSession, step: FinishStep, head:
       await ensureTrash(session, now);
       return setFolderLinks(session);
     case 'statistics':
-      return dropSingleReferences(session);
+      // Gathered with the names.
+      return;
     case 'quotas':
       return setQuotas(session, head);
     case 'counters':
@@ -56,14 +57,6 @@ const setFolderLinks = async (session: RedisSession): Promise<void> => {
     await session.pipeline(
       pairs.map(([inode, folders]) => ['EVAL', SET_LINKS, 0, session.prefix, inode, String(2n + numberOf(folders))] as const),
     );
-};
-
-/** A slice with one reference has no field. */
-const dropSingleReferences = async (session: RedisSession): Promise<void> => {
-  for await (const pairs of scanHash(session, 'sliceRef')) {
-    const single = pairs.filter(([, count]) => count.toString('latin1') === '0').map(([field]) => field);
-    if (single.length > 0) await session.call('HDEL', `${session.prefix}sliceRef`, ...single);
-  }
 };
 
 const setQuotas = async (session: RedisSession, head: HeadToLoad): Promise<void> => {

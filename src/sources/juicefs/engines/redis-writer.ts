@@ -1,12 +1,11 @@
-import { type Acl, align4K, isDirectory, ROOT_INODE, SLICE_BYTES, TRASH_INODE, TYPE } from '../model.ts';
+import { SLICE_BYTES, TRASH_INODE } from '../model.ts';
 import { aclKey } from './acl.ts';
-import { type Argument, pairsOf, type RedisSession } from './redis.ts';
-import { EDGE_BYTES, encodeAttr } from './redis-attr.ts';
+import { bytesOf, pairsOf, type RedisSession } from './redis.ts';
 import { redisChecks, redisFinish } from './redis-finish.ts';
-import { encodeAcl } from './redis-reader.ts';
+import { encodeAcl } from './redis-head.ts';
+import { packNames } from './redis-pack.ts';
 import { scanKeys } from './redis-scan.ts';
-import { FOLDERS_KEY, MARKER_KEY, NUMBER_RULE, PUT, RAISE, RULES_KEY } from './redis-scripts.ts';
-import { storedLength } from './sql-writer.ts';
+import { FOLDERS_KEY, MARKER_KEY, NUMBER_RULE, PUT, RAISE, RULES_KEY, SLICES_KEY } from './redis-scripts.ts';
 import type { Occurrence, Writer } from './writer.ts';
 
 /** The keys of a volume, without prefix. */
@@ -16,6 +15,8 @@ const OURS =
 export const redisWriter = (session: RedisSession): Writer => {
   const key = (name: string): string => session.prefix + name;
   const rules = new Map<string, number>();
+  /** Of the script PUT, once the server has it. */
+  let sha: string | undefined;
 
   return {
     async occupant() {
@@ -38,18 +39,21 @@ export const redisWriter = (session: RedisSession): Writer => {
     },
     async put(occurrences) {
       await numberRules(session, rules, occurrences);
+      const packs = [...packNames(occurrences, rules)];
+      sha ??= String(bytesOf(await session.call('SCRIPT', 'LOAD', PUT)));
+      const script = sha;
       const replies = await session.pipeline([
-        ...occurrences.map((one) => ['EVAL', PUT, 0, ...putArguments(session.prefix, one, rules)] as const),
+        ...packs.map((pack) => ['EVALSHA', script, 0, session.prefix, pack] as const),
         ...highestIds(occurrences).map(([field, value]) => ['EVAL', RAISE, 0, session.prefix, field, String(value)] as const),
       ]);
-      return replies.slice(0, occurrences.length).filter((reply) => reply === 1).length;
+      return replies.slice(0, packs.length).reduce<number>((sum, reply) => sum + Number(reply), 0);
     },
     finish: (step, head, now) => redisFinish(session, step, head, now),
     async publish(head) {
       await session.pipeline([
         ['MULTI'],
         ['SET', key('setting'), head.setting],
-        ['DEL', key(MARKER_KEY), key(FOLDERS_KEY), key(RULES_KEY)],
+        ['UNLINK', key(MARKER_KEY), key(FOLDERS_KEY), key(RULES_KEY), key(SLICES_KEY)],
         ['EXEC'],
       ]);
     },
@@ -73,49 +77,6 @@ const numberRules = async (session: RedisSession, known: Map<string, number>, oc
 };
 
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-
-const putArguments = (prefix: string, { parent, entry, root }: Occurrence, rules: ReadonlyMap<string, number>): Argument[] => {
-  const { attr, name, symlink, xattrs = [], chunks = [], accessAcl, defaultAcl } = entry;
-  const rule = (acl: Acl | undefined): number => (acl === undefined ? 0 : (rules.get(aclKey(acl)) ?? 0));
-  const edge = Buffer.alloc(EDGE_BYTES);
-  edge.writeUInt8(attr.type, 0);
-  edge.writeBigUInt64BE(attr.inode, 1);
-  const stored = encodeAttr(attr, {
-    parent,
-    accessAcl: rule(accessAcl),
-    defaultAcl: rule(defaultAcl),
-    length: storedLength(attr, symlink),
-  });
-  const length = attr.type === TYPE.regular ? attr.length : 0n;
-  const counted = attr.inode !== ROOT_INODE && attr.inode !== TRASH_INODE;
-  const values: Argument[] = [
-    prefix,
-    root ? '1' : '0',
-    String(parent),
-    asBuffer(name),
-    edge,
-    String(attr.inode),
-    stored,
-    isDirectory(attr) ? '1' : '0',
-    counted ? '1' : '0',
-    String(align4K(length)),
-    String(length),
-    parent < TRASH_INODE ? '1' : '0',
-    symlink === undefined ? '' : asBuffer(symlink),
-    xattrs.length,
-  ];
-  for (const xattr of xattrs) values.push(asBuffer(xattr.name), asBuffer(xattr.value));
-  values.push(chunks.length);
-  for (const { index, slices } of chunks) {
-    values.push(index, slices.length / SLICE_BYTES);
-    const bytes = asBuffer(slices);
-    for (let at = 0; at + SLICE_BYTES <= bytes.length; at += SLICE_BYTES) {
-      const id = bytes.readBigUInt64BE(at + 4);
-      values.push(bytes.subarray(at, at + SLICE_BYTES), id === 0n ? '' : `k${id}_${bytes.readUInt32BE(at + 12)}`);
-    }
-  }
-  return values;
-};
 
 const highestIds = (occurrences: readonly Occurrence[]): readonly (readonly [string, bigint])[] => {
   let inode = 0n;

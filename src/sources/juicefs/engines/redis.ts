@@ -1,3 +1,4 @@
+import type { Redis } from 'ioredis';
 import { LifeboatError } from '../../../errors.ts';
 
 const CONNECT_TIMEOUT_MS = 15_000;
@@ -25,11 +26,10 @@ export interface RedisSession {
   close(): Promise<void>;
 }
 
-/** Fails with ConnectionRefused or LoginFailed. */
-export const openRedis = async (place: RedisPlace): Promise<RedisSession> => {
-  const at = `${place.host}:${place.port}/${place.database}`;
+const connect = async (place: RedisPlace, protocol: 2 | 3 = 3): Promise<Redis> => {
   const { Redis: Client } = await import('ioredis');
   const client = new Client({
+    protocol,
     host: place.host,
     port: place.port,
     // A cluster has one database; its number is part of the prefix.
@@ -43,16 +43,27 @@ export const openRedis = async (place: RedisPlace): Promise<RedisSession> => {
     retryStrategy: () => null,
     enableOfflineQueue: false,
   });
-  // An error shows where the client is used next; without a listener it would end the process.
-  client.on('error', () => {});
-  const fail = (cause: unknown): LifeboatError => mapped(cause, at);
+  // Without a listener an error would end the process. Why a login failed is told here alone; other errors show in the next answer.
+  let told: Error | undefined;
+  client.on('error', (error) => {
+    told ??= error;
+  });
   try {
     await client.connect();
     await client.ping();
+    return client;
   } catch (cause) {
     client.disconnect();
-    throw fail(cause);
+    throw mapped(told ?? cause, shownPlace(place));
   }
+};
+
+const shownPlace = ({ host, port, database }: RedisPlace): string => `${host}:${port}/${database}`;
+
+/** Fails with ConnectionRefused or LoginFailed. */
+export const openRedis = async (place: RedisPlace): Promise<RedisSession> => {
+  const client = await connect(place);
+  const fail = (cause: unknown): LifeboatError => mapped(cause, shownPlace(place));
   return {
     prefix: place.prefix,
     async call(name, ...values) {
@@ -78,6 +89,44 @@ export const openRedis = async (place: RedisPlace): Promise<RedisSession> => {
       await client.quit().catch(() => client.disconnect());
     },
   };
+};
+
+/** Where a server sends the names of keys that were written to, when another connection redirects them to `id`. */
+export interface Invalidations {
+  readonly id: number;
+  /** Returns once all that was written before it has been told. */
+  fence(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const CHANNEL = '__redis__:invalidate';
+/** Nobody publishes here: the answer to a subscription stands in line behind what was told before. */
+const FENCE = 'lifeboat:fence';
+
+/** `tell` gets the names, undefined when a whole database was emptied. Undefined where the server or its rules do not allow it. */
+export const subscribeInvalidations = async (
+  place: RedisPlace,
+  tell: (keys: readonly Buffer[] | undefined) => void,
+): Promise<Invalidations | undefined> => {
+  // Only the older protocol tells by way of a channel, and so in the order of its answers.
+  const client = await connect(place, 2);
+  try {
+    const id = Number(await client.client('ID'));
+    client.on('messageBuffer', (_channel: Buffer, keys: unknown) => tell(Array.isArray(keys) ? (keys as readonly Buffer[]) : undefined));
+    await client.subscribe(CHANNEL);
+    return {
+      id,
+      async fence() {
+        await client.subscribe(FENCE).catch((cause: unknown) => {
+          throw mapped(cause, shownPlace(place));
+        });
+      },
+      close: async () => client.disconnect(),
+    };
+  } catch {
+    client.disconnect();
+    return undefined;
+  }
 };
 
 const mapped = (cause: unknown, at: string): LifeboatError => {

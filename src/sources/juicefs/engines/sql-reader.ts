@@ -1,9 +1,10 @@
 import { LifeboatError } from '../../../errors.ts';
 import type { Acl, Attr, Chunk, Counters, DelFile, Head, Quota, Sustained, Xattr } from '../model.ts';
-import { CHUNK_BYTES, TYPE } from '../model.ts';
-import { aclFromRow } from './acl.ts';
+import { CHUNK_BYTES, holdsChunks, TYPE } from '../model.ts';
 import type { Content, Edge, Page, PageRequest, Reader } from './reader.ts';
-import { binary, integer, type SqlRow, type SqlSession, small, string } from './sql.ts';
+import { binary, integer, type SqlRow, type SqlSession, small, string, timeOf } from './sql.ts';
+import { readRules } from './sql-rules.ts';
+import { sqliteReader } from './sqlite-reader.ts';
 
 /** Requests of one query: SQLite refuses a compound of more than 500. */
 const REQUESTS_MAX = 200;
@@ -17,10 +18,10 @@ const LATER = ['atimensec', 'mtimensec', 'ctimensec', 'rdev', 'access_acl_id', '
 /** Reads a volume out of the tables of a SQL engine. Its session must be in a transaction that shows one instant. */
 export const sqlReader = async (session: SqlSession, known: TableColumns): Promise<Reader> => {
   const { dialect } = session;
-  const acls = known.has('acl') ? await readAcls(session) : new Map<number, Acl>();
+  const acls = known.has('acl') ? await readRules(session) : new Map<number, Acl>();
   const nodeColumns = ['inode', ...NODE, ...LATER.map((name) => (known.get('node')?.has(name) === true ? name : '0'))];
   const nodeSql = `SELECT ${nodeColumns.map((name) => (name === '0' ? name : dialect.column(name))).join(', ')} FROM ${dialect.table('node')} WHERE inode IN `;
-  return {
+  const reader: Reader = {
     head: () => readHead(session, known),
     pages: (requests) => inBatches(requests, REQUESTS_MAX, (some) => readPages(session, some)),
     async contents(edges) {
@@ -31,6 +32,7 @@ export const sqlReader = async (session: SqlSession, known: TableColumns): Promi
     },
     close: () => session.close(),
   };
+  return session.inProcess === undefined ? reader : sqliteReader(reader, session.inProcess, dialect, known, acls);
 };
 
 /** Columns by table, both without prefix. */
@@ -88,7 +90,7 @@ const readContents = async (
   }
   const all = [...drafts.keys()];
   if (all.length === 0) return;
-  const filled = all.filter((inode) => holdsData(drafts.get(inode)?.attr));
+  const filled = all.filter((inode) => holdsChunks((drafts.get(inode) as Draft).attr));
   if (filled.length > 0)
     for (const row of await rows(
       `SELECT inode, indx, ${dialect.raw('slices')} FROM ${dialect.table('chunk')} WHERE inode IN (${filled.join(',')}) ORDER BY inode, indx`,
@@ -123,14 +125,10 @@ const readContents = async (
   for (const draft of drafts.values()) draft.xattrs?.sort((a, b) => Buffer.compare(a.name, b.name));
 };
 
-const holdsData = (attr: Attr | undefined): boolean => attr !== undefined && attr.type === TYPE.regular && attr.length > 0n;
-
-const MICROSECONDS = 1_000_000n;
-
 const attrOf = (row: SqlRow): Attr => {
-  const [atime, atimensec] = timeOf(row[6], row[11]);
-  const [mtime, mtimensec] = timeOf(row[7], row[12]);
-  const [ctime, ctimensec] = timeOf(row[8], row[13]);
+  const [atime, atimensec] = timeOf(row[6], small(row[11]));
+  const [mtime, mtimensec] = timeOf(row[7], small(row[12]));
+  const [ctime, ctimensec] = timeOf(row[8], small(row[13]));
   return {
     inode: integer(row[0]),
     type: small(row[1]),
@@ -149,24 +147,6 @@ const attrOf = (row: SqlRow): Attr => {
     rdev: small(row[14]) >>> 0,
     tier: small(row[17]),
   };
-};
-
-/** Microseconds, and the nanoseconds within one, as seconds and nanoseconds. */
-const timeOf = (micros: SqlRow[number] | undefined, nanos: SqlRow[number] | undefined): readonly [bigint, number] => {
-  const time = integer(micros);
-  let seconds = time / MICROSECONDS;
-  let rest = time % MICROSECONDS;
-  if (rest < 0n) {
-    seconds -= 1n;
-    rest += MICROSECONDS;
-  }
-  return [seconds, Number(rest) * 1000 + small(nanos)];
-};
-
-const readAcls = async ({ dialect, rows }: SqlSession): Promise<Map<number, Acl>> => {
-  const columns = ['id', 'owner', 'group', 'mask', 'other', 'named_users', 'named_groups'].map((name) => dialect.column(name));
-  const found = await rows(`SELECT ${columns.join(', ')} FROM ${dialect.table('acl')}`, 'reading access rules');
-  return new Map(found.map((row) => [small(row[0]), aclFromRow(row)]));
 };
 
 const readHead = async (session: SqlSession, known: TableColumns): Promise<Head> => {

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LifeboatError } from '../../../errors.ts';
-import { type Acl, type Attr, isDirectory, SLICE_BYTES, TYPE } from '../model.ts';
-import { aclKey, packAcl } from './acl.ts';
-import { type Dialect, integer, type SqlSession, small, string } from './sql.ts';
+import { type Acl, SLICE_BYTES } from '../model.ts';
+import { aclKey } from './acl.ts';
+import { type Dialect, integer, type SqlSession, string } from './sql.ts';
 import { sqlChecks } from './sql-checks.ts';
 import { finishStep, publishVolume } from './sql-finish.ts';
+import { NODE_COLUMNS, nodeRow } from './sql-node.ts';
+import { numberRules } from './sql-rules.ts';
 import { MARKER, TABLES } from './tables.ts';
 import type { Marker, Occurrence, Writer } from './writer.ts';
 
@@ -16,32 +18,10 @@ const WAIT_MS = 50;
 /** Bytes of a BLOB column of MySQL. */
 const MYSQL_BLOB_MAX_BYTES = 65_535;
 
-const NODE_COLUMNS = [
-  'inode',
-  'type',
-  'flags',
-  'mode',
-  'uid',
-  'gid',
-  'atime',
-  'mtime',
-  'ctime',
-  'atimensec',
-  'mtimensec',
-  'ctimensec',
-  'nlink',
-  'length',
-  'rdev',
-  'parent',
-  'access_acl_id',
-  'default_acl_id',
-  'tier_id',
-] as const;
-
 export const sqlWriter = (session: SqlSession): Writer => {
   const { dialect } = session;
   const markerTable = dialect.table(MARKER.name);
-  const acls = new Map<string, number>();
+  const rules = new Map<string, number>();
 
   const transaction = async <Result>(work: () => Promise<Result>): Promise<Result> => {
     for (let attempt = 1; ; attempt++) {
@@ -90,8 +70,8 @@ export const sqlWriter = (session: SqlSession): Writer => {
     async put(occurrences) {
       if (occurrences.length === 0) return 0;
       check(dialect, occurrences);
-      await numberAcls(session, transaction, acls, occurrences);
-      return transaction(() => insert(session, acls, occurrences));
+      await numberRules(session, transaction, rules, occurrences);
+      return transaction(() => insert(session, rules, occurrences));
     },
     finish: (step, head, now) => transaction(() => finishStep(session, step, head, now)),
     async publish(head) {
@@ -140,59 +120,7 @@ const check = (dialect: Dialect, occurrences: readonly Occurrence[]): void => {
 const refused = (what: string, { engine }: Dialect, hint: string): LifeboatError =>
   new LifeboatError('TargetProblem', `${what}, which ${engine} cannot hold`, { hint });
 
-type Transaction = <Result>(work: () => Promise<Result>) => Promise<Result>;
-
-/** Gives each rule that is new its number, one writer after the other. */
-const numberAcls = async (
-  session: SqlSession,
-  transaction: Transaction,
-  known: Map<string, number>,
-  occurrences: readonly Occurrence[],
-): Promise<void> => {
-  const rules = occurrences.flatMap(({ entry }) => [entry.accessAcl, entry.defaultAcl]).filter((rule): rule is Acl => rule !== undefined);
-  const wanted = new Map(rules.map((rule) => [aclKey(rule), rule]));
-  for (const key of known.keys()) wanted.delete(key);
-  if (wanted.size === 0) return;
-  const { dialect } = session;
-  const table = dialect.table('acl');
-  await transaction(async () => {
-    await session.run(
-      dialect.insertOrReplace(dialect.table(MARKER.name), ['item', 'detail'], [`('acl', 'locked')`], 'item'),
-      'numbering access rules',
-    );
-    const columns = ['owner', 'group', 'mask', 'other', 'named_users', 'named_groups'];
-    const selected = ['id', ...columns].map((name) => dialect.column(name)).join(', ');
-    for (const row of await session.rows(`SELECT ${selected} FROM ${table}`, 'numbering access rules'))
-      known.set(
-        row
-          .slice(1)
-          .map((value) => (value instanceof Uint8Array ? Buffer.from(value).toString('hex') : String(value)))
-          .join('/'),
-        small(row[0]),
-      );
-    for (const [key, rule] of wanted) {
-      const users = packAcl(rule.users);
-      const groups = packAcl(rule.groups);
-      const stored = [
-        rule.owner,
-        rule.group,
-        rule.mask,
-        rule.other,
-        Buffer.from(users).toString('hex'),
-        Buffer.from(groups).toString('hex'),
-      ].join('/');
-      const number = known.get(stored) ?? Math.max(0, ...known.values()) + 1;
-      if (!known.has(stored)) {
-        const values = [number, rule.owner, rule.group, rule.mask, rule.other, dialect.bytes(users), dialect.bytes(groups)].join(', ');
-        await session.run(dialect.insertIfAbsent(table, ['id', ...columns], [`(${values})`]), 'numbering access rules');
-        known.set(stored, number);
-      }
-      known.set(key, number);
-    }
-  });
-};
-
-const insert = async (session: SqlSession, acls: ReadonlyMap<string, number>, occurrences: readonly Occurrence[]): Promise<number> => {
+const insert = async (session: SqlSession, rules: ReadonlyMap<string, number>, occurrences: readonly Occurrence[]): Promise<number> => {
   const { dialect } = session;
   const put = async (name: string, columns: readonly string[], rows: readonly string[]): Promise<number> =>
     rows.length === 0 ? 0 : session.run(dialect.insertIfAbsent(dialect.table(name), columns, rows), `writing ${name}`);
@@ -206,7 +134,15 @@ const insert = async (session: SqlSession, acls: ReadonlyMap<string, number>, oc
   const nodes = await put(
     'node',
     NODE_COLUMNS,
-    fresh.map((one) => nodeRow(one, acls)),
+    fresh.map(({ parent, entry }) =>
+      nodeRow({
+        attr: entry.attr,
+        parent,
+        symlink: entry.symlink,
+        accessRule: ruleOf(rules, entry.accessAcl),
+        defaultRule: ruleOf(rules, entry.defaultAcl),
+      }),
+    ),
   );
   // Another writer was first with one of them: the transaction begins anew, and sees it.
   if (nodes !== fresh.length) throw new LifeboatError('SourceBusy', 'two writers brought the same inode at the same time');
@@ -238,6 +174,9 @@ const insert = async (session: SqlSession, acls: ReadonlyMap<string, number>, oc
   return edges;
 };
 
+const ruleOf = (rules: ReadonlyMap<string, number>, acl: Acl | undefined): number =>
+  acl === undefined ? 0 : (rules.get(aclKey(acl)) ?? 0);
+
 /** The first occurrence of each inode that is not there yet. */
 const freshInodes = async ({ dialect, rows }: SqlSession, occurrences: readonly Occurrence[]): Promise<readonly Occurrence[]> => {
   const first = new Map<bigint, Occurrence>();
@@ -260,19 +199,4 @@ export const countSlices = (slices: Uint8Array, references: Map<bigint, { readon
     if (known === undefined) references.set(id, { size: view.getUint32(at + 12), count: 1 });
     else known.count++;
   }
-};
-
-/** Length as an engine stores it: juicefs gives directories 4096 and symlinks that of their target. */
-export const storedLength = (attr: Attr, symlink: Uint8Array | undefined): bigint => {
-  if (attr.type === TYPE.regular) return attr.length;
-  if (isDirectory(attr)) return 4096n;
-  return attr.type === TYPE.symlink ? BigInt(symlink?.length ?? 0) : 0n;
-};
-
-const micros = (seconds: bigint, nanos: number): bigint => seconds * 1_000_000n + BigInt(Math.floor(nanos / 1000));
-
-const nodeRow = ({ parent, entry }: Occurrence, acls: ReadonlyMap<string, number>): string => {
-  const { attr, accessAcl, defaultAcl, symlink } = entry;
-  const rule = (acl: Acl | undefined): number => (acl === undefined ? 0 : (acls.get(aclKey(acl)) ?? 0));
-  return `(${attr.inode},${attr.type},${attr.flags},${attr.mode},${attr.uid},${attr.gid},${micros(attr.atime, attr.atimensec)},${micros(attr.mtime, attr.mtimensec)},${micros(attr.ctime, attr.ctimensec)},${attr.atimensec % 1000},${attr.mtimensec % 1000},${attr.ctimensec % 1000},${isDirectory(attr) ? 2 : 1},${storedLength(attr, symlink)},${attr.rdev},${parent},${rule(accessAcl)},${rule(defaultAcl)},${attr.tier})`;
 };

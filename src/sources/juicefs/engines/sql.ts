@@ -1,3 +1,4 @@
+import type { DatabaseSync } from 'node:sqlite';
 import type { TableColumns } from './sql-reader.ts';
 
 /** A value of a row: integers as bigint or decimal text, binary as bytes. */
@@ -7,6 +8,8 @@ export type SqlRow = readonly SqlValue[];
 /** One connection to a SQL engine. `sql` holds whatever it needs: numbers as they are, bytes by `dialect.bytes`. */
 export interface SqlSession {
   readonly dialect: Dialect;
+  /** Of an engine that runs in this process: statements that are prepared once. */
+  readonly inProcess?: DatabaseSync;
   rows(sql: string, doing: string): Promise<readonly SqlRow[]>;
   /** Answers how many rows were changed. */
   run(sql: string, doing: string): Promise<number>;
@@ -42,10 +45,17 @@ export interface Dialect {
 
 export const integer = (value: SqlValue | undefined): bigint => {
   if (typeof value === 'bigint') return value;
+  // As the text protocol has it.
+  if (value instanceof Uint8Array) return BigInt(latin1(value));
   return typeof value === 'number' || typeof value === 'string' ? BigInt(value) : 0n;
 };
 
-export const small = (value: SqlValue | undefined): number => (value === null || value === undefined ? 0 : Number(value));
+export const small = (value: SqlValue | undefined): number => {
+  if (value === null || value === undefined) return 0;
+  return Number(value instanceof Uint8Array ? latin1(value) : value);
+};
+
+const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 
 const NO_BYTES = new Uint8Array();
 export const binary = (value: SqlValue | undefined): Uint8Array =>
@@ -55,3 +65,22 @@ export const string = (value: SqlValue | undefined): string =>
   typeof value === 'string' ? value : Buffer.from(binary(value)).toString('utf8');
 
 export const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+
+const MICROSECONDS = 1_000_000n;
+
+/** Microseconds, and the nanoseconds within one, as seconds and nanoseconds. */
+export const timeOf = (value: SqlValue | undefined, nanos: number): readonly [bigint, number] => {
+  const micros = integer(value);
+  const near = Number(micros);
+  if (Number.isSafeInteger(near)) {
+    const seconds = Math.floor(near / 1e6);
+    return [BigInt(seconds), (near - seconds * 1e6) * 1000 + nanos];
+  }
+  let seconds = micros / MICROSECONDS;
+  let rest = micros % MICROSECONDS;
+  if (rest < 0n) {
+    seconds -= 1n;
+    rest += MICROSECONDS;
+  }
+  return [seconds, Number(rest) * 1000 + nanos];
+};

@@ -7,7 +7,9 @@ import { createTable, MARKER, TABLES } from './tables.ts';
 
 /** How long a statement waits for another process that holds the file, in milliseconds. */
 const BUSY_TIMEOUT_MS = 5000;
-const CACHE_KIB = 64 * 1024;
+/** Of its pages, for who writes in many places, and for who reads in order; what was read lately is in the system's own cache. */
+const WRITING_CACHE_KIB = 64 * 1024;
+const READING_CACHE_KIB = 16 * 1024;
 
 const TYPES = {
   id64: 'INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL',
@@ -61,7 +63,7 @@ export const openSqlite = ({ path, prefix, create = false }: SqliteOptions): Sql
     });
   const database = attempt(path, 'opening', () => {
     const opened = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
-    opened.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
+    opened.exec(`PRAGMA cache_size = -${create ? WRITING_CACHE_KIB : READING_CACHE_KIB}`);
     if (create) opened.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
     return opened;
   });
@@ -75,6 +77,7 @@ export const openSqlite = ({ path, prefix, create = false }: SqliteOptions): Sql
     attempt(path, doing, () => prepare(sql).all() as unknown as readonly SqlRow[]);
   return {
     dialect: sqliteDialect(prefix),
+    inProcess: database,
     rows: async (sql, doing) => rows(sql, doing),
     async run(sql, doing) {
       return attempt(path, doing, () => {
@@ -113,6 +116,11 @@ const attempt = <Result>(path: string, doing: string, work: () => Result): Resul
     if (/locked|busy/i.test(message))
       throw new LifeboatError('SourceBusy', `${path} is locked by another process while ${doing}`, {
         hint: 'Another client writes; try again.',
+        cause,
+      });
+    if (/unable to open/i.test(message))
+      throw new LifeboatError('NoSuchDatabase', `${path} cannot be opened or made`, {
+        hint: 'Its folder must be there, and may be written to.',
         cause,
       });
     if (/full/i.test(message)) throw new LifeboatError('TargetFull', `no room for ${path} while ${doing}`, { cause });

@@ -155,6 +155,13 @@ export const openParser = (start: Start, handler: Handler): Parser => {
       if (at >= bytes.length) return at;
       if (done) throw invalid('there is more after the end of the document');
       if (!began) {
+        const log = logLine(bytes, at);
+        if (log === 'cut') return at;
+        if (log !== undefined) {
+          at = log;
+          continue;
+        }
+        if (bytes[at] === 0) throw binary();
         if (bytes[at] !== OPEN) throw invalid('it does not begin with {');
         began = true;
         frames.push({ kind: 'fields' });
@@ -192,6 +199,17 @@ export const openParser = (start: Start, handler: Handler): Parser => {
       if (rest.length > 0 || (start.at === 'document' && !done)) throw invalid('it is cut');
     },
   };
+};
+
+/** juicefs itself writes lines of its log before a dump of MySQL that goes to its stdout. */
+const LOG = Buffer.from('[xorm] ');
+
+/** The place after a line of the log; undefined where there is none. */
+const logLine = (bytes: Buffer, at: number): number | 'cut' | undefined => {
+  const begin = bytes.subarray(at, at + LOG.length);
+  if (begin.compare(LOG, 0, begin.length) !== 0) return undefined;
+  const end = bytes.indexOf(0x0a, at);
+  return end < 0 ? 'cut' : end + 1;
 };
 
 const opened = (tree: Tree, inode: bigint): Draft => ({ kind: 'entry', name: NOTHING, tree, parent: 0n, told: true, inode });
@@ -240,6 +258,12 @@ const json = (bytes: Buffer, what: string): Value => {
     throw new LifeboatError('ArtifactInvalid', `${what} is not JSON: ${shown(bytes)}`, { hint: HINT, cause });
   }
 };
+
+/** Its first bytes are the type of a segment, a small number of 32 bits. */
+const binary = (): LifeboatError =>
+  new LifeboatError('Unsupported', 'not a JSON dump: it is what `juicefs dump --binary` writes, or another file that is no text', {
+    hint: 'Dump the volume without --binary.',
+  });
 
 const HINT = 'Give a JSON dump of juicefs or lifeboat, whole and unchanged.';
 

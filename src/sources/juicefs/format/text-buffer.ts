@@ -1,8 +1,10 @@
 /** Bytes that are handed on once this many have gathered. */
 const FLUSH_BYTES = 256 * 1024;
 const SPARE_BYTES = 64 * 1024;
+/** Buffers that came back and are kept. */
+const KEPT_MAX = 8;
 
-/** Gathers text and bytes; what was taken is never touched again. */
+/** Gathers text and bytes; what was taken is not touched again before it is given back. */
 export interface TextBuffer {
   /** Text of ASCII alone. */
   ascii(text: string): void;
@@ -11,10 +13,14 @@ export interface TextBuffer {
   readonly size: number;
   /** All that was gathered, when that is enough or `all` is asked for. */
   take(all?: boolean): Uint8Array | undefined;
+  /** What was taken, once nobody reads it any more: a new buffer costs more than what is written into it. */
+  giveBack(taken: Uint8Array): void;
 }
 
 export const textBuffer = (): TextBuffer => {
-  let buffer = Buffer.allocUnsafeSlow(FLUSH_BYTES + SPARE_BYTES);
+  const kept: Buffer[] = [];
+  const fresh = (): Buffer => kept.pop() ?? Buffer.allocUnsafeSlow(FLUSH_BYTES + SPARE_BYTES);
+  let buffer = fresh();
   let used = 0;
   const reserve = (more: number): void => {
     if (used + more <= buffer.length) return;
@@ -43,9 +49,14 @@ export const textBuffer = (): TextBuffer => {
     take(all = false) {
       if (used === 0 || (!all && used < FLUSH_BYTES)) return undefined;
       const taken = buffer.subarray(0, used);
-      buffer = Buffer.allocUnsafeSlow(FLUSH_BYTES + SPARE_BYTES);
+      buffer = fresh();
       used = 0;
       return taken;
+    },
+    giveBack(taken) {
+      const whole = taken.buffer;
+      if (whole instanceof ArrayBuffer && whole.byteLength === FLUSH_BYTES + SPARE_BYTES && kept.length < KEPT_MAX)
+        kept.push(Buffer.from(whole));
     },
   };
 };

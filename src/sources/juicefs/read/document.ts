@@ -28,6 +28,8 @@ export interface Stretch {
 export interface StretchReader {
   /** Text of the document, once enough has gathered; undefined at the end of the stretch. */
   next(): Promise<Uint8Array | undefined>;
+  /** Takes such text back, once nobody reads it any more. */
+  giveBack(text: Uint8Array): void;
   /** What the text that was handed out leads up to. */
   position(): Position;
   readonly entries: number;
@@ -92,6 +94,7 @@ export const openStretch = (reader: Reader, stretch: Stretch, sink: Sink | undef
         if (ready !== undefined) return ready;
       }
     },
+    giveBack: (text) => out.giveBack(text),
     position: () => walk?.position() ?? stretch.from ?? atRoot(stretch.root),
     get entries() {
       return entries;

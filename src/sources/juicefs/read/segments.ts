@@ -17,6 +17,8 @@ export interface StretchPart {
   readonly segments: readonly Segment[];
   readonly digest: ClassDigest;
   readonly entries: number;
+  /** What all of it leads up to. */
+  readonly end: Position;
   /** Where the next invocation goes on; undefined when the stretch is done. */
   readonly rest: StretchTask | undefined;
 }
@@ -64,7 +66,7 @@ export const writeStretch = async (task: StretchTask, { reader, factory, context
   }
   for (let piece = await read.next(); piece !== undefined && !stopped; ) {
     const place = ordinal(context.task, first + segments.length);
-    const as = { encoding: 'zstd', extension: 'json.zst', context: segmentContext(task, from) } as const;
+    const as = { encoding: 'zstd', extension: 'json.zst', context: segmentContext(task, from), recycle: read.giveBack } as const;
     segments.push(await context.write.write(place, fill(piece), as));
     from = read.position();
     piece = stopped ? undefined : await read.next();
@@ -73,7 +75,7 @@ export const writeStretch = async (task: StretchTask, { reader, factory, context
     stopped && !read.ended
       ? { ...task, from, follows: false, entries: task.entries === null ? null : task.entries - read.entries }
       : undefined;
-  return { segments, digest: digest.end(), entries: read.entries, rest };
+  return { segments, digest: digest.end(), entries: read.entries, end: read.position(), rest };
 };
 
 const fits = (position: Position): boolean => Buffer.byteLength(JSON.stringify(position)) <= CURSOR_MAX_BYTES;

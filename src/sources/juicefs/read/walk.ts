@@ -2,8 +2,9 @@ import { z } from 'zod';
 import type { Content, Edge, Page, Reader } from '../engines/reader.ts';
 import { type Attr, type Entry, TYPE } from '../model.ts';
 
-/** Edges of the directory at hand that are read at once. */
+/** Edges of the directory at hand that are read at once; of a local reader, few enough to be forgotten soon. */
 const PAGE_EDGES = 1000;
+const LOCAL_PAGE_EDGES = 200;
 /** … and of a directory that comes soon. */
 const AHEAD_EDGES = 128;
 /** Directories that are read at once. */
@@ -81,9 +82,9 @@ export const openWalk = (reader: Reader, from: Position, options: { readonly edg
     const frame = frames.at(-1);
     if (frame === undefined || frame.page !== undefined) return;
     const room = Math.floor((AHEAD_MAX_EDGES - aheadEdges) / AHEAD_EDGES);
-    const soon = frame.after === undefined ? upcoming().slice(0, Math.max(0, room)) : [];
+    const soon = frame.after === undefined && reader.local !== true ? upcoming().slice(0, Math.max(0, room)) : [];
     const pages = await reader.pages([
-      { directory: frame.inode, after: frame.after, limit: PAGE_EDGES },
+      { directory: frame.inode, after: frame.after, limit: reader.local === true ? LOCAL_PAGE_EDGES : PAGE_EDGES },
       ...soon.map((directory) => ({ directory, after: undefined, limit: AHEAD_EDGES })),
     ]);
     const edges = pages.flatMap((page) => page.edges);

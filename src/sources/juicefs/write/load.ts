@@ -20,12 +20,19 @@ export interface Batches {
     root(tree: string, entry: Entry): void;
     entry(entry: Entry, parent: bigint): void;
   };
-  /** Writes full batches, or all that is left. Answers how many names were read and how many were new. */
+  /**
+   * Writes full batches, or all that is left: one at a time, while the next one is read. Answers how many names were written since the
+   * last call and how many of them were new.
+   */
   flush(writer: Writer, all: boolean): Promise<{ readonly read: number; readonly fresh: number }>;
+  /** Returns once nothing is being written any more, however that ended. */
+  idle(): Promise<void>;
 }
 
 export const openBatches = (field: (name: string, value: Value) => void): Batches => {
   let waiting: Occurrence[] = [];
+  let writing: Promise<void> = Promise.resolve();
+  let done = { read: 0, fresh: 0 };
   return {
     handler: {
       field,
@@ -33,16 +40,22 @@ export const openBatches = (field: (name: string, value: Value) => void): Batche
       entry: (entry, parent) => waiting.push({ entry, parent, root: false }),
     },
     async flush(writer, all) {
-      let read = 0;
-      let fresh = 0;
       while (waiting.length >= BATCH_ENTRIES || (all && waiting.length > 0)) {
         const batch = waiting.slice(0, BATCH_ENTRIES);
         waiting = waiting.slice(BATCH_ENTRIES);
-        read += batch.filter(({ root }) => !root).length;
-        fresh += await writer.put(batch);
+        await writing;
+        writing = writer.put(batch).then((fresh) => {
+          done = { read: done.read + batch.filter(({ root }) => !root).length, fresh: done.fresh + fresh };
+        });
+        // The next call fails with it.
+        writing.catch(() => {});
       }
-      return { read, fresh };
+      if (all) await writing;
+      const written = done;
+      done = { read: 0, fresh: 0 };
+      return written;
     },
+    idle: () => writing.catch(() => {}),
   };
 };
 
@@ -104,15 +117,20 @@ const readInto = async (
     rows += read;
     if (read > 0 || bytes > 0) progress({ rows: read, bytes });
   };
-  for await (const bytes of artifact) {
-    signal.throwIfAborted();
-    for (const piece of pieces(bytes)) {
-      parser.push(piece);
-      await flush(false, piece.length);
+  try {
+    for await (const bytes of artifact) {
+      signal.throwIfAborted();
+      for (const piece of pieces(bytes)) {
+        parser.push(piece);
+        await flush(false, piece.length);
+      }
     }
+    parser.end();
+    await flush(true, 0);
+  } finally {
+    // What was begun is taken back on the same connection.
+    await batches.idle();
   }
-  parser.end();
-  await flush(true, 0);
   if (trees !== 1)
     throw new LifeboatError('ArtifactInvalid', 'not a JuiceFS dump: it has no FSTree', {
       hint: 'Give a JSON dump of juicefs or lifeboat.',
