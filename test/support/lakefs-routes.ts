@@ -170,6 +170,11 @@ const writable = (repository: Repository, branch: string): void => {
   if (repository.protection.some(({ pattern }) => pattern === branch)) throw new Refused(403, 'cannot write to protected branch');
 };
 
+/** Settings have no force. */
+const changeable = ({ readOnly }: Repository): void => {
+  if (readOnly) throw new Refused(403, 'read-only repository');
+};
+
 const stageObject: Route = (call) => {
   const repository = repositoryOf(call);
   const branch = branchOf(repository, call.parts[3] ?? '');
@@ -329,6 +334,7 @@ const ROUTES: readonly (readonly [RegExp, Route])[] = [
   [
     new RegExp(`^PUT ${R}/settings/branch_protection$`),
     (call) => {
+      changeable(repositoryOf(call));
       repositoryOf(call).protection = Object.values(call.body).map((rule) => ({ pattern: text(Object(rule)['pattern']) }));
       return { status: 204 };
     },
@@ -344,6 +350,7 @@ const ROUTES: readonly (readonly [RegExp, Route])[] = [
   [
     new RegExp(`^PUT ${R}/settings/gc_rules$`),
     (call) => {
+      changeable(repositoryOf(call));
       repositoryOf(call).rules = call.body;
       return { status: 204 };
     },

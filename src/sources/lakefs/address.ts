@@ -35,6 +35,11 @@ export const LakefsAddressSchema = z.strictObject({
   metadataPrefix: z.string().min(1).default('_lakefs'),
   /** What happens to changes that nobody committed. */
   uncommitted: z.enum(['save', 'commit', 'leave']).default('save'),
+  /**
+   * Objects that were imported from outside of the namespace: listed, or also copied into the pool. Of a target: `copy` puts back those
+   * that are gone from where they were.
+   */
+  external: z.enum(['list', 'copy']).default('list'),
   /** `async` for repositories whose dump takes longer than a request may. */
   dump: z.enum(['sync', 'async']).default('sync'),
 });
@@ -43,7 +48,7 @@ export type LakefsAddress = z.output<typeof LakefsAddressSchema>;
 
 export const SCHEMES = ['lakefs+https', 'lakefs+http'] as const;
 
-const PARAMETERS = new Set(['namespace', 'localPath', 'storageId', 'storageEndpoint', 'region', 'uncommitted', 'dump']);
+const PARAMETERS = new Set(['namespace', 'localPath', 'storageId', 'storageEndpoint', 'region', 'uncommitted', 'external', 'dump']);
 
 /** `lakefs+https://KEY:SECRET@host/repository?namespace=s3://bucket/prefix`; fails with Usage. */
 export const addressFromUrl = (url: URL): LakefsAddress => {
@@ -81,7 +86,7 @@ const defined = (fields: Readonly<Record<string, unknown>>): Record<string, unkn
 
 /** For people and records: no keys. */
 export const redact = ({ endpoint, repository, namespace }: LakefsAddress): string =>
-  `lakefs+${endpoint === undefined ? 'https://' : endpoint.replace(/\/(api\/v1)?\/*$/, '')}/${repository}${namespace === undefined ? '' : ` in ${namespace}`}`;
+  `lakefs+${endpoint === undefined ? 'https://server-of-lakectl' : endpoint.replace(/\/(api\/v1)?\/*$/, '')}/${repository}${namespace === undefined ? '' : ` in ${namespace}`}`;
 
 /** What every scratch repository and its storage are called; nothing else is ever removed. */
 export const SCRATCH_PREFIX = 'lifeboat-drill-';

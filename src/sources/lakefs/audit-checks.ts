@@ -8,6 +8,7 @@ import { readLines } from './inventory.ts';
 import { eachRecord } from './refs.ts';
 import { branches, changes, findBranch, listing, repository, settings, tags } from './rest/api.ts';
 import { segmentsOf } from './restore-input.ts';
+import { isRefusedReadOnly } from './restore-settings.ts';
 import type { Session } from './session.ts';
 import { decodeCommit, decodeEntry } from './sst/records.ts';
 
@@ -63,12 +64,17 @@ const countChanges = async ({ client, repository: { id } }: Session, { manifest 
   return count;
 };
 
-const settingChecks = async ({ client, repository: { id } }: Session, { manifest }: Input, { read }: TaskContext): Promise<Check[]> => {
+const settingChecks = async (
+  { client, repository: { id, read_only: readOnly = false } }: Session,
+  { manifest }: Input,
+  { read }: TaskContext,
+): Promise<Check[]> => {
   const checks: Check[] = [];
   let pulls = 0;
   for (const segment of segmentsOf(manifest, 'settings')) {
     for await (const line of readLines(read, segment)) {
       const setting = SettingSchema.parse(line);
+      if (readOnly && isRefusedReadOnly(setting)) continue;
       if (setting.kind === 'protection')
         checks.push(check('branch protection', sorted(setting.rules), sorted(await settings.protection(client, id))));
       if (setting.kind === 'metadata')

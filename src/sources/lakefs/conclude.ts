@@ -28,8 +28,13 @@ export const concludeDump = async (context: StageContext, metadataPrefix: string
   };
 };
 
-const notIncluded = ({ copied, movedBranches, settings }: Details): Record<string, string> => ({
-  ...(copied.external > 0 ? { 'imported objects outside of the storage namespace (listed, not copied)': String(copied.external) } : {}),
-  ...(movedBranches > 0 ? { 'branches that moved on before their uncommitted changes were read': String(movedBranches) } : {}),
-  ...(settings.pulls > 0 ? { 'ids, authors and merge state of pull requests (they get new ones)': String(settings.pulls) } : {}),
-});
+const notIncluded = ({ copied, movedBranches, settings, repository }: Details): Record<string, string> => {
+  const left = copied.external - copied.externalCopied;
+  const refused = repository.readOnly ? settings.protection + Number(settings.rules) : 0;
+  return {
+    ...(left > 0 ? { 'imported objects outside of the storage namespace (listed, not copied)': String(left) } : {}),
+    ...(refused > 0 ? { 'settings that lakeFS lets nobody put back into a read-only repository': String(refused) } : {}),
+    ...(movedBranches > 0 ? { 'branches that moved on before their uncommitted changes were read': String(movedBranches) } : {}),
+    ...(settings.pulls > 0 ? { 'ids, authors and merge state of pull requests (they get new ones)': String(settings.pulls) } : {}),
+  };
+};

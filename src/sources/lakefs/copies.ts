@@ -1,9 +1,10 @@
 import { isLifeboatError, LifeboatError } from '../../errors.ts';
 import type { Budget, ObjectFacts, Objects } from '../contract.ts';
+import { md5Of } from './hashes.ts';
 import { missing } from './namespace.ts';
 
-/** Copies in flight of one task: S3 copies on its side, so this costs a socket each. */
-const COPIES_AT_ONCE = 32;
+/** Copies in flight of one task: S3 copies on its side, so each costs a socket, and garbage: 128 of them take 100 MiB more. */
+export const COPIES_AT_ONCE = 64;
 
 /** One page of S3: a listing that passed this many keys for nothing starts again at the next wanted one. */
 const SKIP_AFTER = 1000;
@@ -11,7 +12,13 @@ const SKIP_AFTER = 1000;
 export interface Item {
   readonly key: string;
   readonly bytes: number;
+  /** lakeFS's checksum, where there is one: the MD5 of the bytes, unless they came in parts or into an encrypted bucket. */
+  readonly etag?: string | undefined;
 }
+
+const MD5 = /^[0-9a-f]{32}$/;
+/** What is read where two checksums differ: the bytes decide, as long as they are few. */
+const COMPARED_BYTES = 16 * 1024 * 1024;
 
 /**
  * Which of `items` (sorted by key) are there: one walk over both, skipping what nobody asked for. Costs a request for each thousand
@@ -69,6 +76,7 @@ export const copyMissing = async (
   const failed = new AbortController();
   const signal = AbortSignal.any([budget.signal, failed.signal]);
   const wanted = lookUp(to, items);
+  const isSame = sameness(to, from);
   const copy = async (item: Item & { readonly from?: string }): Promise<void> => {
     const key = item.from ?? item.key;
     try {
@@ -87,8 +95,9 @@ export const copyMissing = async (
       const next = await wanted.next();
       if (next.done === true) return;
       const { item, found } = next.value;
-      if (found !== undefined && found.bytes === item.bytes) continue;
-      if (found !== undefined) throw changed(to, item, found.bytes);
+      if (found !== undefined && found.bytes !== item.bytes) throw changed(to, item, `has ${found.bytes} bytes`);
+      if (found !== undefined && !(await isSame(item, found))) throw changed(to, item, `has ETag ${found.etag} and other bytes`);
+      if (found !== undefined) continue;
       await copy(item);
       if (budget.remaining() <= 0) stopped = true;
     }
@@ -107,7 +116,23 @@ export const copyMissing = async (
   return { copied, bytes, complete };
 };
 
-const changed = (to: Objects, item: Item, bytes: number): LifeboatError =>
-  new LifeboatError('SourceChanged', `${to.url}/${item.key} has ${bytes} bytes, the object of the same address has ${item.bytes}`, {
+/**
+ * Whether an object of the same address and size is the same, by ETag. Encrypted buckets have ETags that are no MD5s, and then so has
+ * lakeFS: where two differ, bytes are compared once, and ETags no more if those were equal.
+ */
+const sameness = (to: Objects, from: Objects): ((item: Item & { readonly from?: string }, found: ObjectFacts) => Promise<boolean>) => {
+  let comparable = true;
+  return async (item, found) => {
+    const etag = found.etag.replaceAll('"', '');
+    if (!comparable || item.etag === undefined || item.etag === etag || !MD5.test(item.etag) || !MD5.test(etag)) return true;
+    if (item.bytes > COMPARED_BYTES) return true;
+    const [kept, own] = await Promise.all([md5Of(to.read(item.key)), md5Of(from.read(item.from ?? item.key))]);
+    comparable &&= kept !== own;
+    return kept === own;
+  };
+};
+
+const changed = (to: Objects, item: Item, flaw: string): LifeboatError =>
+  new LifeboatError('SourceChanged', `${to.url}/${item.key} ${flaw}, the object of the same address has ${item.bytes} bytes`, {
     hint: 'Objects of lakeFS never change. Something else wrote to its storage, or to the store.',
   });

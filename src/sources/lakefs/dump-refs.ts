@@ -43,7 +43,7 @@ export const dumpRefsTask = async (session: Session, ids: Ids, context: TaskCont
     repository: { ...about, readOnly: repository.read_only ?? false },
     counts: { branches, tags, commits },
     heads: Object.fromEntries(heads),
-    copied: { objects: copied, bytes, listed: items.length, listedBytes, external: 0 },
+    copied: { objects: copied, bytes, listed: items.length, listedBytes, external: 0, externalCopied: 0 },
   };
   return {
     segments,

@@ -15,7 +15,7 @@ export const SettingSchema = z.discriminatedUnion('kind', [
 ]);
 export type Setting = z.output<typeof SettingSchema>;
 
-export const dumpSettings = async ({ client, repository: { id } }: Session, context: TaskContext): Promise<Part> => {
+export const readSettings = async ({ client, repository: { id } }: Pick<Session, 'client' | 'repository'>): Promise<Setting[]> => {
   const found: Setting[] = [];
   const shown = new Set<string>();
   // lakeFS never says that a branch is hidden: it is what one list has and the other has not.
@@ -28,14 +28,19 @@ export const dumpSettings = async ({ client, repository: { id } }: Session, cont
   const rules = await settings.rules(client, id);
   if (rules !== undefined) found.push({ kind: 'rules', rules });
   for await (const pull of settings.pulls(client, id)) found.push({ kind: 'pull', pull });
-  const count = (kind: Setting['kind']): number => found.filter((each) => each.kind === kind).length;
+  return found;
+};
+
+export const dumpSettings = async (session: Session, context: TaskContext): Promise<Part> => {
+  const found = await readSettings(session);
+  const sum = (size: (setting: Setting) => number): number => found.reduce((total, each) => total + size(each), 0);
   const facts: DumpFacts = {
     settings: {
-      hidden: count('hidden'),
-      protection: protection.length,
-      pulls: count('pull'),
-      metadata: Object.keys(metadata).length,
-      rules: rules !== undefined,
+      hidden: sum(({ kind }) => (kind === 'hidden' ? 1 : 0)),
+      protection: sum((each) => (each.kind === 'protection' ? each.rules.length : 0)),
+      pulls: sum(({ kind }) => (kind === 'pull' ? 1 : 0)),
+      metadata: sum((each) => (each.kind === 'metadata' ? Object.keys(each.values).length : 0)),
+      rules: found.some(({ kind }) => kind === 'rules'),
     },
   };
   const lines = found.map((each) => `${JSON.stringify(each)}\n`);

@@ -65,7 +65,8 @@ export const dumpUncommitted = async (session: Session, ids: Ids, context: TaskC
   };
 };
 
-const changesOf = async ({ client, repository }: Session, branch: string): Promise<Uncommitted[]> => {
+/** Changes of a branch that nobody committed, as they are now. */
+export const changesOf = async ({ client, repository }: Pick<Session, 'client' | 'repository'>, branch: string): Promise<Uncommitted[]> => {
   const list: Uncommitted[] = [];
   for await (const change of changes(client, repository.id, branch)) {
     const entry = change.type === 'removed' ? undefined : await stat(client, repository.id, branch, change.path);
@@ -104,6 +105,6 @@ const keep = async (session: Session, found: readonly Uncommitted[], context: Ta
   const lines = found.map((change) => `${JSON.stringify(change)}\n`);
   return [
     await writeLines(context, n * 2, lines, { kind: 'uncommitted', count: found.length }),
-    ...(items.length === 0 ? [] : [await writeInventory(context, n * 2 + 1, items)]),
+    ...(items.length === 0 ? [] : [await writeInventory(context, n * 2 + 1, items, 'uncommitted')]),
   ];
 };

@@ -3,7 +3,7 @@ import type { Manifest } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
 import type { StageContext } from '../contract.ts';
 import { IdsSchema } from './rest/api.ts';
-import { DumpFactsSchema } from './tasks.ts';
+import { CopiedSchema, DumpFactsSchema } from './tasks.ts';
 
 /** `details` of a manifest: what a target needs beyond the segments. */
 export const DetailsSchema = z.object({
@@ -22,14 +22,14 @@ export const DetailsSchema = z.object({
   uncommitted: z.int(),
   metadataPrefix: z.string(),
   /** Of this backup's own copying; `listed` counts what several ranges share once for each task. */
-  copied: z.object({ objects: z.int(), bytes: z.int(), listed: z.int(), listedBytes: z.int(), external: z.int() }),
+  copied: CopiedSchema,
   movedBranches: z.int(),
 });
 export type Details = z.output<typeof DetailsSchema>;
 
 /** All that the receipts of the dump say. */
 export const gather = async (context: StageContext, metadataPrefix: string): Promise<Details> => {
-  const copied = { objects: 0, bytes: 0, listed: 0, listedBytes: 0, external: 0 };
+  const copied = { objects: 0, bytes: 0, listed: 0, listedBytes: 0, external: 0, externalCopied: 0 };
   let known: Partial<Details> = {};
   let [uncommitted, movedBranches] = [0, 0];
   for await (const { facts: json } of context.receipts('dump')) {
@@ -46,7 +46,8 @@ export const gather = async (context: StageContext, metadataPrefix: string): Pro
     };
     uncommitted += facts.uncommitted?.changes ?? 0;
     movedBranches += facts.uncommitted?.movedBranches ?? 0;
-    for (const name of ['objects', 'bytes', 'listed', 'listedBytes', 'external'] as const) copied[name] += facts.copied?.[name] ?? 0;
+    for (const name of ['objects', 'bytes', 'listed', 'listedBytes', 'external', 'externalCopied'] as const)
+      copied[name] += facts.copied?.[name] ?? 0;
   }
   const details = DetailsSchema.safeParse({ ...known, uncommitted, movedBranches, copied, metadataPrefix });
   if (details.success) return details.data;

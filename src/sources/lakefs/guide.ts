@@ -1,4 +1,5 @@
 import type { Details } from './gathered.ts';
+import { many } from './words.ts';
 
 const MARKDOWN = /[`|<>[\]\\]/g;
 const code = (text: string): string => `\`${text.replaceAll(MARKDOWN, "'")}\``;
@@ -12,17 +13,17 @@ export const restoreGuide = ({
   settings,
   uncommitted,
   ids,
-}: Details): string => `They are the refs manifest of repository ${code(repository.name)}: ${counts.branches} branches, ${counts.tags} tags, ${counts.commits} commits.
+}: Details): string => `They are the refs manifest of repository ${code(repository.name)}: ${many(counts.branches, 'branch', 'branches')}, ${many(counts.tags, 'tag', 'tags')}, ${many(counts.commits, 'commit', 'commits')}.
 What the refs reach lies under \`objects/\` of this source, at the same paths as in the storage namespace of the repository.
 Any lakeFS server from version 1.0 on takes it; \`lakectl\` and a tool that copies objects are needed.
 
 ### What lakeFS's own restore leaves out
 
-${settings.hidden} hidden branches come back visible; branch protection (${settings.protection} rules), repository metadata (${settings.metadata} entries),
-${settings.rules ? 'garbage collection rules, ' : ''}${settings.pulls} pull requests and ${uncommitted} uncommitted changes do not come back. They are in the segments named
+Hidden branches (${settings.hidden}) come back visible; branch protection (rules: ${settings.protection}), repository metadata (entries: ${settings.metadata}),
+${settings.rules ? 'garbage collection rules, ' : ''}pull requests (${settings.pulls}) and uncommitted changes (${uncommitted}) do not come back. They are in the segments named
 \`settings\` and \`uncommitted\` (lines of JSON); \`lifeboat restore\` puts them back.${
   copied.external > 0
-    ? `\n\n${copied.external} objects were imported from outside of the namespace. They are listed in segments named \`external\`, and not copied:\nthe restored repository reads them where they were.`
+    ? `\n\n${many(copied.external, 'object was', 'objects were')} imported from outside of the namespace; the restored repository reads them where they were. They are listed in\nsegments named \`external\`. Copies of ${copied.externalCopied} of them lie under \`objects/external/\`, where their lines have a \`key\`: put back what is gone.`
     : ''
 }
 

@@ -11,13 +11,13 @@ const BLOCK_BYTES = 256 * 1024;
 const LINE_MAX_BYTES = 1024 * 1024;
 
 /** Sorted JSONL of what a backup needs of the pool. Sorts `items`. */
-export const writeInventory = (context: TaskContext, n: number, items: Item[]): Promise<Segment> => {
+export const writeInventory = (context: TaskContext, n: number, items: Item[], of?: 'imported' | 'uncommitted'): Promise<Segment> => {
   items.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
   const lines = function* (): Generator<string> {
     for (const { key, bytes } of items) yield `${JSON.stringify({ key, bytes })}\n`;
   };
   const [first, last] = [items[0]?.key ?? '', items.at(-1)?.key ?? ''];
-  return writeLines(context, n, lines(), { kind: 'objects', first, last, count: items.length });
+  return writeLines(context, n, lines(), { kind: 'objects', first, last, count: items.length, ...(of === undefined ? {} : { of }) });
 };
 
 export const writeLines = (context: TaskContext, n: number, lines: Iterable<string>, about: Json): Promise<Segment> =>

@@ -33,7 +33,10 @@ export const overlaps = (a: string, b: string): boolean => {
   return left.startsWith(right) || right.startsWith(left);
 };
 
-/** Reads metadata files by id. Fails with ObjectMissing: what a dump names is never deleted, but by garbage collection. */
+/** Small files are kept, up to this many bytes of them: a plan reads those of the refs three times. */
+const KEPT_BYTES = 8 * 1024 * 1024;
+
+/** Reads metadata files by id, which is their content. Fails with ObjectMissing: what a dump names is never deleted, but by garbage collection. */
 export interface Metadata {
   read(id: string): Promise<Buffer>;
   keyOf(id: string): string;
@@ -44,9 +47,13 @@ export const openMetadata = (objects: Objects, prefix: string): Metadata => {
     if (!SHA.test(id)) throw new LifeboatError('ArtifactInvalid', `${JSON.stringify(id.slice(0, 80))} is not the id of a metadata file`);
     return `${prefix}/${id}`;
   };
+  const kept = new Map<string, Buffer>();
+  let keptBytes = 0;
   return {
     keyOf,
     async read(id) {
+      const known = kept.get(id);
+      if (known !== undefined) return known;
       const chunks: Uint8Array[] = [];
       let bytes = 0;
       try {
@@ -60,14 +67,19 @@ export const openMetadata = (objects: Objects, prefix: string): Metadata => {
         if (isLifeboatError(error, 'NoSuchObject') || isLifeboatError(error, 'NoSuchStore')) throw missing(objects, keyOf(id), error);
         throw error;
       }
-      return Buffer.concat(chunks);
+      const content = Buffer.concat(chunks);
+      if (keptBytes + bytes <= KEPT_BYTES) {
+        kept.set(id, content);
+        keptBytes += bytes;
+      }
+      return content;
     },
   };
 };
 
 export const missing = (objects: Objects, key: string, cause: unknown): LifeboatError =>
   new LifeboatError('ObjectMissing', `${objects.url}/${key} is named by the repository and is not there`, {
-    hint: 'Garbage collection ran meanwhile, or objects were deleted by hand. Do not let GC run during a backup; back up again.',
+    hint: 'Garbage collection deleted it, or somebody, or this is another namespace. Do not let garbage collection run during a backup.',
     cause,
   });
 

@@ -27,6 +27,7 @@ export const prepareStage = (address: LakefsAddress, services: Services): Stage 
     const input = restoreInput(context);
     if (input.scratch) scratchNamespace(address);
     const client = await connect(address, services, context.budget.signal);
+    refuseGuess(client, address, input);
     const namespace = namespaceOf(address, input.details);
     const objects = await openTargetNamespace(address, services, input.details);
     const marker = await readMarker(objects);
@@ -48,6 +49,15 @@ export const prepareStage = (address: LakefsAddress, services: Services): Stage 
     return { segments: [], digests: [], facts: { repository: address.repository, namespace } };
   },
 });
+
+/** Another server cannot say whether the repository still lives where it was: that its namespace is free is for people to say. */
+const refuseGuess = (client: Client, address: LakefsAddress, { manifest, details }: ReturnType<typeof restoreInput>): void => {
+  if (address.namespace !== undefined) return;
+  if (placeOf(client, details.repository.name) === manifest.source.place) return;
+  throw new LifeboatError('TargetProblem', `in which namespace ${address.repository} shall lie on ${client.login.api} is not said`, {
+    hint: `Add namespace=s3://bucket/prefix; namespace=${details.repository.namespace} if the first server is gone, or has lost the repository.`,
+  });
+};
 
 const refuseRepository = async (client: Client, name: string, { manifest, overwrite }: RestoreInput): Promise<void> => {
   const found = await findRepository(client, name);

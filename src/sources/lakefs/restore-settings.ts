@@ -143,8 +143,12 @@ const idOf = (body: unknown): string => {
   throw new LifeboatError('ServerFailed', 'lakeFS made a pull request and did not say which');
 };
 
+/** lakeFS refuses them for a read-only repository, and has no force for that. It can have got them only with its namespace. */
+export const isRefusedReadOnly = ({ kind }: Setting): boolean => kind === 'rules' || kind === 'protection';
+
 const put = async ({ client, repository }: Session, setting: Setting): Promise<void> => {
   const path = ['repositories', repository.id];
+  if (repository.read_only === true && isRefusedReadOnly(setting)) return;
   if (setting.kind === 'metadata')
     await write(
       client,

@@ -1,6 +1,7 @@
 import { LifeboatError } from '../../errors.ts';
 import type { Objects, Services } from '../contract.ts';
 import type { LakefsAddress } from './address.ts';
+import type { OpenPlace } from './external.ts';
 import { type Metadata, openMetadata, openNamespace } from './namespace.ts';
 import { type Repository, repository } from './rest/api.ts';
 import { type Client, openClient } from './rest/client.ts';
@@ -12,6 +13,8 @@ export interface Session {
   readonly repository: Repository;
   readonly objects: Objects;
   readonly metadata: Metadata;
+  /** Where imported objects are copied from; absent where they are only listed. */
+  readonly openPlace?: OpenPlace;
 }
 
 export const connect = async (address: LakefsAddress, services: Services, signal?: AbortSignal): Promise<Client> =>
@@ -21,8 +24,18 @@ export const openSession = async (address: LakefsAddress, services: Services, si
   const client = await connect(address, services, signal);
   const found = await repository(client, address.repository);
   const objects = await openNamespace(address, services, found.storage_namespace);
-  return { client, repository: found, objects, metadata: openMetadata(objects, address.metadataPrefix) };
+  const openPlace = address.external === 'copy' ? placeOpener(address, services) : undefined;
+  const metadata = openMetadata(objects, address.metadataPrefix);
+  return { client, repository: found, objects, metadata, ...(openPlace === undefined ? {} : { openPlace }) };
 };
+
+/** Buckets beside the namespace are met as its own is. */
+export const placeOpener =
+  (address: LakefsAddress, { openObjects }: Services): OpenPlace =>
+  async (url) => {
+    if (openObjects === undefined) throw new LifeboatError('Unsupported', 'objects cannot be reached from here');
+    return openObjects(url, address.storage ?? {});
+  };
 
 /** `lakefs://host/repository`: the place of a repository, however it is reached. */
 export const placeOf = (client: Client, name: string): string => `lakefs://${new URL(client.login.api).host}/${name}`;

@@ -4,6 +4,7 @@ import { concludeDump } from './conclude.ts';
 import { dumpStage } from './dump.ts';
 import { inspectRepository } from './inspect.ts';
 import { openInstant } from './open.ts';
+import { removeRepository } from './remove.ts';
 import { sealStage } from './seal.ts';
 
 /** One repository, as of one dump of its refs. Nothing that a dump names is ever changed: there is nothing to hold open. */
@@ -14,4 +15,5 @@ export const lakefsSource = (address: LakefsAddress, services: Services): Source
   seal: sealStage,
   conclude: (context) => concludeDump(context, address.metadataPrefix),
   close: async () => {},
+  remove: (manifest, read, signal) => removeRepository(address, services, manifest, read, signal),
 });

@@ -16,6 +16,17 @@ export const DumpTaskSchema = z.discriminatedUnion('kind', [
 ]);
 export type DumpTask = z.output<typeof DumpTaskSchema>;
 
+/** `listed` counts what several tasks share once for each of them; `external` what was imported, `externalCopied` what of it is in the pool. */
+export const CopiedSchema = z.object({
+  objects: z.int(),
+  bytes: z.int(),
+  listed: z.int(),
+  listedBytes: z.int(),
+  external: z.int(),
+  /** Absent in backups of before there was a choice. */
+  externalCopied: z.int().default(0),
+});
+
 /** What the tasks say besides segments and digests, for `conclude`. */
 export const DumpFactsSchema = z.object({
   ids: IdsSchema.optional(),
@@ -27,7 +38,7 @@ export const DumpFactsSchema = z.object({
   heads: z.record(z.string(), z.string()).optional(),
   settings: z.object({ hidden: z.int(), protection: z.int(), pulls: z.int(), metadata: z.int(), rules: z.boolean() }).optional(),
   uncommitted: z.object({ changes: z.int(), movedBranches: z.int() }).optional(),
-  copied: z.object({ objects: z.int(), bytes: z.int(), listed: z.int(), listedBytes: z.int(), external: z.int() }).optional(),
+  copied: CopiedSchema.optional(),
 });
 export type DumpFacts = z.output<typeof DumpFactsSchema>;
 
@@ -38,11 +49,16 @@ export const SegmentContextSchema = z.object({
   first: z.string().optional(),
   last: z.string().optional(),
   count: z.int().optional(),
+  /** Of `objects` that no commit reaches through the namespace: a restore leaves copies of imported objects in the pool. */
+  of: z.enum(['imported', 'uncommitted']).optional(),
 });
 
 /** A line of an inventory: an object of the pool. */
 export const InventoryLineSchema = z.object({ key: z.string(), bytes: z.int().nonnegative() });
 export type InventoryLine = z.output<typeof InventoryLineSchema>;
+
+/** A line of `external`: an object that was imported. `key` is that of its copy in the pool, where there is one. */
+export const ExternalLineSchema = z.object({ address: z.string(), bytes: z.int().nonnegative(), key: z.string().optional() });
 
 /** What was dumped, from the newest token. */
 export const idsOf = async (context: StageContext): Promise<Ids> => {

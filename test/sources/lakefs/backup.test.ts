@@ -1,10 +1,16 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { backupPrefix } from '../../../src/backup/layout.ts';
 import { objectsBelow } from '../../../src/backup/pool.ts';
+import { segmentSource } from '../../../src/backup/segments.ts';
 import type { Manifest } from '../../../src/backup/types.ts';
+import type { Objects, Services } from '../../../src/sources/contract.ts';
 import { detailsOf } from '../../../src/sources/lakefs/gathered.ts';
-import { proveOffline } from '../../../src/sources/lakefs/offline.ts';
+import { proveOffline, verifyPool } from '../../../src/sources/lakefs/offline.ts';
+import { lakefsSource } from '../../../src/sources/lakefs/source.ts';
+import { lakefsTarget } from '../../../src/sources/lakefs/target.ts';
+import { memoryStore } from '../../../src/stores/memory.ts';
 import { commit, type Repository, upload } from '../../support/lakefs-repository.ts';
 import { fill, forever, type Harness, openHarness, SOURCE, spent } from './harness.ts';
 
@@ -111,6 +117,54 @@ describe('a backup', () => {
     expect((await poolKeys()).some((key) => key.includes('elsewhere'))).toBe(false);
   });
 
+  it('copies what was imported when it is told to, as long as it is what it was', async () => {
+    const elsewhere = memoryStore({ name: 'elsewhere' });
+    const importOne = async (key: string, bytes: string): Promise<void> => {
+      await elsewhere.create(key, Buffer.from(bytes));
+      const etag = (await elsewhere.head(key))?.etag ?? '';
+      const entry = { address: `s3://elsewhere/${key}`, size: bytes.length, etag, mtime: 1, metadata: {}, contentType: 'text/plain' };
+      sample.branches.get('dev')?.staged.set(`ext/${key}`, { ...entry, full: true });
+    };
+    await importOne('here.txt', 'here');
+    await importOne('grown.txt', 'grown');
+    await importOne('gone.txt', 'gone');
+    sample.branches.get('dev')?.staged.set('ext/azure', {
+      address: 'https://account.blob.core.windows.net/c/x',
+      size: 1,
+      etag: '',
+      mtime: 1,
+      metadata: {},
+      contentType: '',
+      full: true,
+    });
+    commit(sample, 'dev', 'import');
+    await elsewhere.delete('gone.txt');
+    await elsewhere.delete('grown.txt');
+    await elsewhere.create('grown.txt', Buffer.from('grown since'));
+    const services: Services = {
+      ...harness.services,
+      openObjects: async (url, options) =>
+        url === 's3://elsewhere' ? objectsBelow(elsewhere, '') : ((await harness.services.openObjects?.(url, options)) as Objects),
+    };
+    const source = lakefsSource(harness.address({ external: 'copy' }), services);
+    const manifest = await harness.backup(source);
+    expect(detailsOf(manifest).copied).toMatchObject({ external: 4, externalCopied: 1 });
+    expect(Object.values(manifest.notIncluded)).toContain('3');
+    expect((await poolKeys()).filter((key) => key.startsWith('external/'))).toHaveLength(1);
+    expect(detailsOf(await harness.backup(source)).copied).toMatchObject({ objects: 0, externalCopied: 1 });
+    expect(detailsOf(await harness.backup(source, spent)).copied).toMatchObject({ objects: 0, externalCopied: 1 });
+
+    await elsewhere.delete('here.txt');
+    const clone = { repository: 'clone', namespace: 'local://clones/imported' };
+    await harness.restore(lakefsTarget(harness.address(clone), services), manifest);
+    expect(await elsewhere.head('here.txt')).toBeUndefined();
+    const again = { repository: 'clone-2', namespace: 'local://clones/imported-2', external: 'copy' } as const;
+    await harness.restore(lakefsTarget(harness.address(again), services), manifest);
+    expect((await elsewhere.head('here.txt'))?.bytes).toBe(4);
+    expect((await elsewhere.head('grown.txt'))?.bytes).toBe('grown since'.length);
+    expect(existsSync(join(harness.folder, 'clones/imported-2/external'))).toBe(false);
+  });
+
   it('commits what is staged when it is told to, on hidden branches too', async () => {
     sample.branches.get('ops')?.staged.set('ops.txt', upload(sample, Buffer.from('ops')));
     const manifest = await harness.backup(harness.source({ uncommitted: 'commit' }));
@@ -140,6 +194,16 @@ describe('a backup fails by name', () => {
     expect((await harness.source({ localPath: '/nonexistent' }).inspect()).problems.map(({ code }) => code)).toEqual(['EmptyNamespace']);
   });
 
+  it('when it lies on Azure or Google Cloud Storage', async () => {
+    for (const namespace of ['https://account.blob.core.windows.net/container/x', 'gs://bucket/x']) {
+      harness.server.repositories.set('sample', { ...sample, namespace });
+      expect((await harness.source().inspect()).problems).toMatchObject([
+        { code: 'Unsupported', hint: expect.stringContaining('Azure Blob Storage and Google Cloud Storage are not') },
+      ]);
+      await expect(harness.backup()).rejects.toThrow(failed('SourceProblem', /not supported/));
+    }
+  });
+
   it('when a dump is torn twice; one torn asynchronous dump is repaired', async () => {
     harness.server.play.tornDumps = 1;
     expect(detailsOf(await harness.backup(harness.source({ dump: 'async' }))).counts.commits).toBe(5);
@@ -151,6 +215,21 @@ describe('a backup fails by name', () => {
     const [name = ''] = readdirSync(join(sample.folder, 'data', sample.uid));
     rmSync(join(sample.folder, 'data', sample.uid, name));
     await expect(harness.backup()).rejects.toThrow(failed('ObjectMissing', new RegExp(name)));
+  });
+
+  it('when garbage collection runs between the dump and the copy', async () => {
+    const source = harness.source();
+    const collected: typeof source = {
+      ...source,
+      async open(id) {
+        const at = await source.open?.(id);
+        if (at === undefined) throw new Error('a lakeFS source opens its instant');
+        rmSync(join(sample.folder, 'data'), { recursive: true });
+        return at;
+      },
+    };
+    await expect(harness.backup(collected)).rejects.toThrow(failed('ObjectMissing', /is named by the repository and is not there/));
+    expect((await poolKeys()).filter((key) => key.startsWith('data/'))).toEqual([]);
   });
 
   it('when a range is damaged or gone', async () => {
@@ -185,6 +264,15 @@ describe('a backup fails by name', () => {
     await expect(harness.backup()).rejects.toThrow(failed('SourceChanged', /9999 bytes/));
   });
 
+  it('when an object in the pool has the size and other bytes', async () => {
+    await harness.backup();
+    const victim = `${SOURCE}/objects/${(await poolKeys()).find((key) => key.startsWith('data/'))}`;
+    const bytes = (await harness.store.head(victim))?.bytes ?? 0;
+    await harness.store.delete(victim);
+    await harness.store.create(victim, Buffer.alloc(bytes, 7));
+    await expect(harness.backup()).rejects.toThrow(failed('SourceChanged', /other bytes/));
+  });
+
   it('when the server is overloaded for a moment, it goes on', async () => {
     harness.server.play.faults.push({ match: /refs\/dump$/, status: 503, message: 'slow down', times: 1 });
     await expect(harness.backup()).resolves.toBeDefined();
@@ -213,6 +301,17 @@ describe('a proof without a server', () => {
     expect(String(proof.rows)).toBe(manifest.digests.find(({ name }) => name === 'objects')?.rows);
   });
 
+  it('looks at the objects of uncommitted changes, which no commit leads to', async () => {
+    const manifest = await harness.backup();
+    const address = sample.branches.get('feature-1')?.staged.get('uncommitted/new.txt')?.address;
+    await harness.store.delete(`${SOURCE}/objects/${address}`);
+    const read = segmentSource(harness.store, backupPrefix(SOURCE, manifest.backup));
+    const options = { budget: forever, bytes: true, read };
+    const proof = await verifyPool(manifest, objectsBelow(harness.store, `${SOURCE}/objects/`), options);
+    expect(proof.flaws).toEqual([{ key: address, message: 'the object is missing' }]);
+    expect(proof.summary).toContain("read and compared with lakeFS's checksum");
+  });
+
   it('names what is missing, and what has other bytes', async () => {
     const manifest = await harness.backup();
     const [first = '', second = ''] = (await poolKeys()).filter((key) => key.startsWith('data/'));
@@ -222,6 +321,15 @@ describe('a proof without a server', () => {
     const proof = await prove(manifest);
     expect(proof.flaws.some(({ key, message }) => key === first && message.includes('missing'))).toBe(true);
     expect(proof.flaws.some(({ key, message }) => key === second && message.includes('md5'))).toBe(true);
+  });
+
+  it('takes checksums that are all none for those of an encrypted bucket', async () => {
+    const made = harness.server.make('encrypted', 'local://repos/encrypted');
+    for (const n of ['1', '2', '3'])
+      made.branches.get('main')?.staged.set(n, { ...upload(made, Buffer.from(n)), etag: n.padStart(32, 'e') });
+    commit(made, 'main', 'all');
+    const proof = await prove(await harness.backup(harness.source({ repository: 'encrypted' })));
+    expect(proof).toMatchObject({ read: 3, withoutMd5: 3, flaws: [] });
   });
 
   it('refuses a damaged metadata file', async () => {

@@ -26,6 +26,9 @@ import { memorySpool } from '../../support/memory-spool.ts';
 
 export const SOURCE = 'lake';
 
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+
 export interface Harness {
   readonly server: LakefsServer;
   readonly folder: string;
@@ -97,7 +100,8 @@ export const openHarness = async (): Promise<Harness> => {
     async backup(source = harness.source(), budget = forever) {
       counted += 1;
       const execution = `arn:test:${counted}`;
-      const startedAt = new Date(Date.UTC(2026, 10, 21, 1, counted)).toISOString();
+      // An execution of long ago would have lost its lease; each has a minute of its own.
+      const startedAt = new Date(Date.now() - HOUR_MS + counted * MINUTE_MS).toISOString();
       const { backup } = await startBackup(runtime, source, { source: SOURCE, scheduledTime: null, schedule: null, execution, startedAt });
       const { lease } = await readRun(runtime, SOURCE, backup);
       try {

@@ -5,7 +5,7 @@ import type { Manifest } from '../../../src/backup/types.ts';
 import type { Target } from '../../../src/sources/contract.ts';
 import { detailsOf } from '../../../src/sources/lakefs/gathered.ts';
 import { encodeLakectl, encodeScript } from '../../../src/sources/lakefs/refs.ts';
-import { dump, type Repository } from '../../support/lakefs-repository.ts';
+import { commit, dump, type Repository, upload } from '../../support/lakefs-repository.ts';
 import { fill, forever, type Harness, openHarness, SOURCE, spent } from './harness.ts';
 
 let harness: Harness;
@@ -47,6 +47,15 @@ describe('a restore', () => {
     expect(staged(made)).toEqual(staged(sample));
     expect(made.pulls.map(({ title, status }) => `${title} ${status}`).sort()).toEqual(['merged one closed', 'open one open']);
     expect(existsSync(join(made.folder, '_lifeboat/restore.json'))).toBe(false);
+  });
+
+  it('of a read-only repository is one again, without the settings that lakeFS refuses it', async () => {
+    harness.server.repositories.set('sample', { ...sample, readOnly: true });
+    const backup = await harness.backup();
+    expect(Object.keys(backup.notIncluded).join()).toContain('read-only');
+    const audit = await harness.restore(clone(), backup);
+    expect(audit.checks.filter(({ ok }) => !ok)).toEqual([]);
+    expect(restored()).toMatchObject({ readOnly: true, metadata: sample.metadata, protection: [], rules: undefined });
   });
 
   it('after a disaster brings the repository back where it was', async () => {
@@ -123,6 +132,14 @@ describe('a restore is refused', () => {
     expect(restored()).toMatchObject({ namespace: 'local://somebody/else' });
   });
 
+  it('on another server that is not told where, since the first one may still have the repository', async () => {
+    const elsewhere = { ...manifest, source: { ...manifest.source, place: 'lakefs://elsewhere/sample' } };
+    await expect(harness.restore(harness.target({ repository: 'clone' }), elsewhere)).rejects.toThrow(
+      failed('TargetProblem', /in which namespace clone shall lie/),
+    );
+    await expect(harness.restore(clone(), elsewhere)).resolves.toMatchObject({ verdict: 'PASSED' });
+  });
+
   it('where the backup is not one of lakeFS', async () => {
     await expect(harness.restore(clone(), { ...manifest, details: {} })).rejects.toThrow(failed('ManifestInvalid'));
   });
@@ -196,6 +213,25 @@ describe('a drill', () => {
     if (dev !== undefined) dev.commit = made.tags.get('v1.0') ?? '';
     made.tags.delete('v1.0');
     expect((await harness.audit(target, manifest)).failedClasses).toEqual(['branches', 'tags']);
+  });
+
+  it('knows that checksums of an encrypted bucket are no MD5s, and that a few wrong ones among right ones are wrong', async () => {
+    const make = async (name: string, isWrong: (n: number) => boolean): Promise<readonly string[]> => {
+      const made = harness.server.make(name, `local://repos/${name}`);
+      for (let n = 0; n < 30; n++) {
+        const entry = upload(made, Buffer.from(`${name} ${n}`));
+        const path = `part-${String(n).padStart(3, '0')}`;
+        made.branches.get('main')?.staged.set(path, isWrong(n) ? { ...entry, etag: `${n}`.padStart(32, 'e') } : entry);
+      }
+      commit(made, 'main', 'all');
+      const backup = await harness.backup(harness.source({ repository: name }));
+      const target = harness.target({ repository: `${name}-clone`, namespace: `local://clones/${name}` });
+      return (await harness.restore(target, backup)).failedClasses;
+    };
+    expect(await make('encrypted', () => true)).toEqual([]);
+    // Ten rows are a range, and one of each range is read.
+    harness.server.repositories.delete('encrypted');
+    expect(await make('damaged', (n) => n < 10)).toEqual(['data']);
   });
 
   it('touches only what is a scratch repository', async () => {

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { listBackups } from '../../../src/backup/catalog.ts';
 import { parseEnvironment } from '../../../src/environment/parse.ts';
-import { execute, succeeded } from '../../../src/local/executor.ts';
+import { execute } from '../../../src/local/executor.ts';
+import { succeeded } from '../../../src/machines/ended.ts';
 import { detailsOf } from '../../../src/sources/lakefs/gathered.ts';
 import { branches, deleteRepository, repositories, write } from '../../../src/sources/lakefs/rest/api.ts';
 import { openClient } from '../../../src/sources/lakefs/rest/client.ts';
@@ -14,13 +15,17 @@ import { type LakefsServer, startLakefsServer } from '../../support/lakefs-serve
 
 /**
  * The real state machines and functions, in processes of their own, against the server of test/support and, where
- * LIFEBOAT_TEST_LAKEFS is {"endpoint", "accessKeyId", "secretAccessKey", "localPath"}, against a real lakeFS with local storage.
+ * LIFEBOAT_TEST_LAKEFS is {"endpoint", "accessKeyId", "secretAccessKey"} and "localPath", or "namespaces" and "storage", against a real lakeFS.
  */
 interface Place {
   readonly endpoint: string;
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
-  readonly localPath: string;
+  /** Of a server with local storage. */
+  readonly localPath?: string;
+  /** Of one with S3: where namespaces are made, `s3://bucket/prefix`, and how its buckets are met. */
+  readonly namespaces?: string;
+  readonly storage?: { readonly endpoint: string; readonly region: string };
 }
 
 const real: Place | undefined =
@@ -30,6 +35,8 @@ const suite = (open: () => Promise<{ readonly place: Place; close(): Promise<voi
   const id = `lbtest-${Date.now().toString(36)}`;
   let folder = '';
   let opened: Awaited<ReturnType<typeof open>>;
+  const namespace = (name: string): string =>
+    opened.place.namespaces === undefined ? `local://${name}` : `${opened.place.namespaces}/${name}`;
   const client = () => openClient({ ...opened.place, api: apiOf(opened.place.endpoint) });
 
   beforeAll(async () => {
@@ -49,7 +56,7 @@ const suite = (open: () => Promise<{ readonly place: Place; close(): Promise<voi
     const path = ['repositories', id];
     await write(
       to,
-      { method: 'POST', path: ['repositories'], body: { name: id, storage_namespace: `local://${id}`, default_branch: 'trunk' } },
+      { method: 'POST', path: ['repositories'], body: { name: id, storage_namespace: namespace(id), default_branch: 'trunk' } },
       201,
     );
     for (let n = 0; n < 25; n++) await put('trunk', `a/part-${n}.csv`, `${n}\n`.repeat(n + 1));
@@ -76,15 +83,16 @@ const suite = (open: () => Promise<{ readonly place: Place; close(): Promise<voi
   };
 
   const environment = () => {
-    const { endpoint, accessKeyId, localPath } = opened.place;
-    const at = { kind: 'lakefs', endpoint, accessKeyId, secretAccessKey: 'env:LIFEBOAT_TEST_LAKEFS_SECRET', localPath };
+    const { endpoint, accessKeyId, localPath, storage } = opened.place;
+    const own = { ...(localPath === undefined ? {} : { localPath }), ...(storage === undefined ? {} : { storage }) };
+    const at = { kind: 'lakefs', endpoint, accessKeyId, secretAccessKey: 'env:LIFEBOAT_TEST_LAKEFS_SECRET', ...own };
     return parseEnvironment(
       {
         store: `file://${folder}/store`,
         sources: { lake: { ...at, repository: id, drill: { scratch: 'drills' } } },
         targets: {
-          drills: { ...at, repository: id, namespace: `local://drills-${id}` },
-          clone: { ...at, repository: `${id}-clone`, namespace: `local://${id}-clone` },
+          drills: { ...at, repository: id, namespace: namespace(`drills-${id}`) },
+          clone: { ...at, repository: `${id}-clone`, namespace: namespace(`${id}-clone`) },
         },
       },
       { name: 'test', root: folder },
@@ -153,5 +161,5 @@ describe('lakeFS as it was recorded', () => {
 });
 
 describe.skipIf(real === undefined)('a real lakeFS (skipped unless LIFEBOAT_TEST_LAKEFS names one)', () => {
-  suite(async () => ({ place: real ?? { endpoint: '', accessKeyId: '', secretAccessKey: '', localPath: '' }, close: async () => {} }));
+  suite(async () => ({ place: real ?? { endpoint: '', accessKeyId: '', secretAccessKey: '' }, close: async () => {} }));
 });
