@@ -46,6 +46,15 @@ export const documentSegments = (manifest: Manifest, index: string): Segment[] =
 export const contentsOf = ({ read }: Pick<StageContext, 'read'>, manifest: Manifest): Promise<DumpContents> =>
   readContents(readTar(isFile(manifest) ? fileTar(read, manifest) : segmentsOf(read, ofKind(manifest, 'instance', 'settings'))));
 
+/** The archive within the dump, all of it. */
+export const archiveOf = (read: SegmentSource, manifest: Manifest): AsyncIterable<Uint8Array> =>
+  isFile(manifest)
+    ? fileTar(read, manifest)
+    : segmentsOf(
+        read,
+        manifest.segments.filter(({ role, encoding }) => role === 'artifact' && encoding === 'deflate-raw-flushed'),
+      );
+
 /** The archive within a dump that the server wrote. */
 export const fileTar = (read: SegmentSource, manifest: Manifest): AsyncIterable<Buffer> =>
   readGzip(segmentsOf(read, ofKind(manifest, 'file')));

@@ -6,30 +6,45 @@ import { featuresOf, type Index, type Key, keysOf, optionalJson, settingsOf } fr
 import { contentsOf, detailsOf, restoreInput, searchesOf } from './artifact.ts';
 import { INDEX_CLASS, indexRow, KEY_CLASS, keyRow, SETTINGS_CLASS, settingsRow } from './classes.ts';
 import type { Client } from './client.ts';
+import { digestRules } from './digest-contents.ts';
 import type { DumpContents } from './dump/contents.ts';
 import { canBeMade } from './finish.ts';
 import { printOf } from './instance-files.ts';
+import { rulesOf } from './rules.ts';
 import { ask } from './searches.ts';
 
 /** Searches that are shown by name when they differ; the rest is counted. */
 const SHOWN = 5;
 
-/** Indexes, settings and keys as they are on the target, its features, and the answers to the recorded searches. */
-export const auditInstance = async (client: Client, indexes: readonly Index[], context: TaskContext, services: Services): Promise<Part> => {
-  const { manifest, scratch } = restoreInput(context);
+/**
+ * Indexes, settings and keys as they are on the target, its features, and the answers to the recorded searches. Values of keys are not
+ * looked at where the master key was made up for the audit.
+ */
+export const auditInstance = async (
+  client: Client,
+  indexes: readonly Index[],
+  context: TaskContext,
+  services: Services,
+  ownMasterKey = false,
+): Promise<Part> => {
+  const { manifest, scratch, overwrite } = restoreInput(context);
   const contents = await contentsOf(context, manifest);
   const keys = (await keysOf(client)) ?? [];
   const checks = [
     ...(await featureChecks(client, contents)),
     ...expiringKeys(contents, keys, services.now()),
-    ...masterKey(detailsOf(manifest).keyPrint, keys),
+    ...(ownMasterKey ? [] : masterKey(detailsOf(manifest).keyPrint, keys)),
     ...(await searchChecks(client, context)),
-    ...(scratch ? [] : await counted(client, contents)),
+    ...(await counted(client, contents, scratch)),
   ];
+  const rules = await rulesOf(client, await featuresOf(client));
   const ofKeys = keys.filter(({ uid }) => contents.keys.some((key) => key.uid === uid));
   return {
     segments: [],
-    digests: await digestsOf(client, indexes, ofKeys, new Set(manifest.digests.map(({ name }) => name))),
+    digests: [
+      ...(await digestsOf(client, indexes, ofKeys, new Set(manifest.digests.map(({ name }) => name)))),
+      ...(await digestRules(rules.filter(({ uid }) => !overwrite || contents.rules.some((rule) => rule.uid === uid)))),
+    ],
     facts: z.json().parse({ checks }),
   };
 };
@@ -102,20 +117,27 @@ const searchChecks = async (client: Client, context: TaskContext): Promise<Check
 const ListSchema = z.object({ results: z.array(z.unknown()) });
 const NetworkSchema = z.object({ remotes: z.record(z.string(), z.unknown()) });
 
-/** Named as the assertions of the manifest; a drill leaves them unanswered, since it makes none of these. */
-const counted = async (client: Client, contents: DumpContents): Promise<Check[]> => {
+/** Named as the assertions of the manifest; a drill leaves those of the outer world unanswered, since it makes none of them. */
+const counted = async (client: Client, contents: DumpContents, scratch: boolean): Promise<Check[]> => {
   const list = async (path: string): Promise<number> => {
     const parsed = ListSchema.safeParse(await optionalJson(client, 'GET', path));
     return parsed.success ? parsed.data.results.length : 0;
   };
-  const network = NetworkSchema.safeParse(await optionalJson(client, 'GET', '/network'));
-  const remotes = Object.keys(contents.network?.remotes ?? {}).length;
-  const found = [
-    ['webhooks', Object.keys(contents.webhooks).length, await list('/webhooks')],
-    ['chat workspaces', contents.chats.size, await list('/chats?limit=1000')],
-    ['network remotes', remotes, network.success ? Object.keys(network.data.remotes).length : 0],
-  ] as const;
+  const chats = [['chat workspaces', contents.chats.size, await list('/chats?limit=1000')]] as const;
+  const found = scratch ? chats : [...chats, ...(await outer(client, contents, list))];
   return found.filter(([, expected]) => expected > 0).map(([name, expected, actual]) => check(name, String(expected), String(actual)));
+};
+
+const outer = async (
+  client: Client,
+  { webhooks, network }: DumpContents,
+  list: (path: string) => Promise<number>,
+): Promise<(readonly [string, number, number])[]> => {
+  const there = NetworkSchema.safeParse(await optionalJson(client, 'GET', '/network'));
+  return [
+    ['webhooks', Object.keys(webhooks).length, await list('/webhooks')],
+    ['network remotes', Object.keys(network?.remotes ?? {}).length, there.success ? Object.keys(there.data.remotes).length : 0],
+  ];
 };
 
 const check = (name: string, expected: string, actual: string): Check => ({ name, expected, actual, ok: expected === actual });

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { loadDigest } from '../../backup/digest.ts';
 import type { Cursor, Part, Services, Stage, TaskContext } from '../contract.ts';
-import type { MeilisearchAddress } from './address.ts';
+import type { InstanceAddress } from './address.ts';
 import { type Index, indexesOf, statsOf } from './api.ts';
 import { restoreInput } from './artifact.ts';
 import { auditInstance } from './audit-checks.ts';
@@ -17,10 +17,11 @@ const TaskSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('documents'), ...RangeSchema.shape }),
 ]);
 
-const CursorSchema = z.strictObject({ documents: z.int().positive() });
+/** Of one range. */
+export const CursorSchema = z.strictObject({ documents: z.int().positive() });
 
 /** Reads every document that is really there, by ranges of its own, and asks what applications asked. */
-export const auditStage = (address: MeilisearchAddress, services: Services, rangeBytes: number = RANGE_BYTES): Stage => ({
+export const auditStage = (address: InstanceAddress, services: Services, rangeBytes: number = RANGE_BYTES): Stage => ({
   name: 'audit',
   mode: 'independent',
   async *plan(context) {
@@ -41,7 +42,7 @@ export const auditStage = (address: MeilisearchAddress, services: Services, rang
 });
 
 /** All of the target, or, where a restore only replaced its own indexes, those. */
-const auditedIndexes = async (
+export const auditedIndexes = async (
   client: Client,
   context: Pick<TaskContext, 'input'> & Parameters<typeof restoreInput>[0],
 ): Promise<Index[]> => {
@@ -50,7 +51,7 @@ const auditedIndexes = async (
   return (await indexesOf(client)).filter(({ uid }) => uid !== MARKER_INDEX && (!overwrite || ours.has(documentsClass(uid))));
 };
 
-const auditDocuments = async (client: Client, range: Range, context: TaskContext, resume: Cursor | undefined): Promise<Part> => {
+export const auditDocuments = async (client: Client, range: Range, context: TaskContext, resume: Cursor | undefined): Promise<Part> => {
   const skip = resume === undefined ? 0 : CursorSchema.parse(JSON.parse(resume)).documents;
   const name = documentsClass(range.index);
   const digest = (await loadDigest()).open(name, DOCUMENT_COLUMNS);

@@ -1,11 +1,14 @@
 import type { Json } from '../../backup/types.ts';
 import type { Key } from './api.ts';
+import type { Rule } from './dump/rule.ts';
 import { isRedacted } from './instance-files.ts';
 
 /** Object classes beside the documents; docs/store-format.md says what a row of each is. */
 export const INDEX_CLASS = { name: 'indexes', columns: ['uid', 'primaryKey'] } as const;
 export const SETTINGS_CLASS = { name: 'settings', columns: ['uid', 'settings'] } as const;
 export const KEY_CLASS = { name: 'keys', columns: ['uid', 'name', 'description', 'actions', 'indexes'] } as const;
+
+export const RULE_CLASS = { name: 'rules', columns: ['uid', 'rule'] } as const;
 
 export interface Row {
   readonly bytes: Uint8Array;
@@ -18,8 +21,23 @@ const row = (key: string, ...rest: readonly unknown[]): Row => {
   return { bytes: Buffer.concat([start, Buffer.from(`${rest.map((value) => `,${canonical(value)}`).join('')}]`)]), keyEnd: start.length };
 };
 
+/** Settings that the server shows, and takes, only while a feature is on; a dump that it wrote has them always. */
+const OF_FEATURES = [
+  { setting: 'chat', feature: 'chatCompletions' },
+  { setting: 'foreignKeys', feature: 'foreignKeys' },
+] as const;
+
+/** Settings of a dump as the server would show them. */
+export const shownSettings = (settings: Readonly<Record<string, Json>>, features: Readonly<Record<string, Json>>): Record<string, Json> => {
+  const hidden: readonly string[] = OF_FEATURES.filter(({ feature }) => features[feature] !== true).map(({ setting }) => setting);
+  return Object.fromEntries(Object.entries(settings).filter(([name]) => !hidden.includes(name)));
+};
+
 /** Dates are not compared: no route sets them. */
 export const indexRow = ({ uid, primaryKey }: { readonly uid: string; readonly primaryKey: string | null }): Row => row(uid, primaryKey);
+
+/** Its date is not compared: no route sets it. */
+export const ruleRow = ({ uid, lastUpdatedAt: _, ...says }: Rule): Row => row(uid, says);
 
 /** Without secrets, which the server shows in part or not at all. */
 export const settingsRow = (uid: string, settings: Readonly<Record<string, Json>>): Row => row(uid, withoutKeys(settings));

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { z } from 'zod';
 import { LifeboatError } from '../../errors.ts';
 import type { Services } from '../contract.ts';
-import type { MeilisearchAddress } from './address.ts';
+import type { InstanceAddress } from './address.ts';
 import { errorOf, parseJson, requestFailed } from './http-errors.ts';
 
 /** An answer that is larger than this is not read, in bytes: pages are asked for in sizes far below. */
@@ -35,7 +35,7 @@ export interface Answer {
 }
 
 export interface Client {
-  readonly address: MeilisearchAddress;
+  readonly address: InstanceAddress;
   /** Empty when there is no key. */
   readonly key: string;
   request(method: string, path: string, options?: RequestOptions): Promise<Answer>;
@@ -44,7 +44,7 @@ export interface Client {
 
 /** Runs `use` with connections of its own, which end with it. */
 export const withClient = async <Result>(
-  address: MeilisearchAddress,
+  address: InstanceAddress,
   services: Services,
   signal: AbortSignal | undefined,
   use: (client: Client) => Promise<Result>,
@@ -58,14 +58,14 @@ export const withClient = async <Result>(
   }
 };
 
-const keyOf = async ({ apiKey, inlineApiKey }: MeilisearchAddress, services: Services): Promise<string> => {
+const keyOf = async ({ apiKey, inlineApiKey }: InstanceAddress, services: Services): Promise<string> => {
   if (inlineApiKey !== undefined) return inlineApiKey;
   if (apiKey !== undefined) return services.secret(apiKey);
   return process.env['MEILI_MASTER_KEY'] ?? '';
 };
 
 interface Means {
-  readonly address: MeilisearchAddress;
+  readonly address: InstanceAddress;
   readonly key: string;
   readonly agent: http.Agent;
   readonly signal: AbortSignal | undefined;

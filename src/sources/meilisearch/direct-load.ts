@@ -5,12 +5,13 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Budget, Loaded, LoadOptions, Services } from '../contract.ts';
-import type { MeilisearchAddress } from './address.ts';
+import type { InstanceAddress } from './address.ts';
 import { withClient } from './client.ts';
 import { checkArchive } from './dump/check.ts';
 import { DOCUMENTS } from './dump/contents.ts';
 import { fileBatches } from './file-batches.ts';
 import { finishInstance } from './finish.ts';
+import { handBack } from './hand-back.ts';
 import { removeMarker } from './marker.ts';
 import { postBatch, throttle } from './post-documents.ts';
 import { prepare } from './prepare.ts';
@@ -22,7 +23,7 @@ import { waitTasks } from './wait-tasks.ts';
  * and an instance has no transactions.
  */
 export const directLoad = async (
-  address: MeilisearchAddress,
+  address: InstanceAddress,
   services: Services,
   artifact: AsyncIterable<Uint8Array>,
   options: LoadOptions,
@@ -37,7 +38,7 @@ export const directLoad = async (
     const how = { restore: `load-${randomUUID()}`, scratch: null, overwrite: options.overwrite };
     await withClient(address, services, options.signal, async (client) => {
       await prepare(client, contents, how, budget);
-      for (const index of contents.indexes) await restoreIndex(client, index, budget);
+      for (const index of contents.indexes) await restoreIndex(client, index, contents.features, budget);
       const uids = new Map(contents.indexes.map(({ folder, uid }) => [folder, uid]));
       const uidOf = (file: string): string | undefined => uids.get(DOCUMENTS.exec(file)?.[1] ?? '');
       let tasks: readonly number[] = [];
@@ -47,7 +48,8 @@ export const directLoad = async (
         options.progress({ rows: 0, bytes: batch.lines.length, what: uid });
       }
       await waitTasks(client, tasks, budget);
-      await finishInstance(client, contents, { scratch: false, alone: !options.overwrite }, services.now());
+      await finishInstance(client, contents, { scratch: false, alone: !options.overwrite }, services.now(), budget);
+      await handBack(client, address, services, budget);
       await removeMarker(client, budget);
     });
     return { rows: String([...documents.values()].reduce((sum, many) => sum + many, 0)), checks: [] };

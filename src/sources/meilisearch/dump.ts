@@ -1,5 +1,5 @@
 import type { Services, Stage } from '../contract.ts';
-import type { MeilisearchAddress } from './address.ts';
+import type { InstanceAddress } from './address.ts';
 import { withClient } from './client.ts';
 import { dumpDocuments } from './documents.ts';
 import { dumpFile } from './file-task.ts';
@@ -16,7 +16,7 @@ export interface DumpSizes {
 
 const SIZES: DumpSizes = { rangeBytes: RANGE_BYTES, segmentRawBytes: SEGMENT_RAW_BYTES };
 
-export const dumpStage = (address: MeilisearchAddress, services: Services, sizes: DumpSizes = SIZES): Stage => ({
+export const dumpStage = (address: InstanceAddress, services: Services, sizes: DumpSizes = SIZES): Stage => ({
   name: 'dump',
   mode: 'independent',
   async *plan(context) {

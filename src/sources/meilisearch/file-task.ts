@@ -10,6 +10,7 @@ import { type Task, taskOf } from './api.ts';
 import type { Client } from './client.ts';
 import { digestContents } from './digest-contents.ts';
 import { checkDump } from './dump/check.ts';
+import { secretsIn } from './dump/secrets.ts';
 import type { Token } from './instant.ts';
 
 /** Bytes of a dump that become one segment. */
@@ -86,6 +87,7 @@ const checkAndCopy = async (client: Client, token: Extract<Token, { mode: 'serve
     version: checked.contents.dbVersion,
     at: token.at,
     dumpUid,
+    holds: secretsIn(checked.contents),
     keys: checked.contents.keys.length,
     tasks: checked.tasks,
   };

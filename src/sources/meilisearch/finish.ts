@@ -1,13 +1,15 @@
 import { z } from 'zod';
 import type { Json } from '../../backup/types.ts';
-import type { Services, Stage } from '../contract.ts';
-import type { MeilisearchAddress } from './address.ts';
+import type { Budget, Services, Stage } from '../contract.ts';
+import type { InstanceAddress } from './address.ts';
 import { keysOf, optionalJson } from './api.ts';
 import { contentsOf, restoreInput } from './artifact.ts';
 import { isRestorable } from './classes.ts';
 import { type Client, withClient } from './client.ts';
 import type { DumpContents, KeyLine } from './dump/contents.ts';
+import { handBack } from './hand-back.ts';
 import { removeMarker, requireMarker } from './marker.ts';
+import { restoreRules } from './rules.ts';
 
 export interface Finishing {
   /** A drill makes no webhook and knows no other instance: they would act on the world. */
@@ -17,7 +19,7 @@ export interface Finishing {
 }
 
 /** What is of the instance and not of an index: keys, chats, and outside of a drill webhooks and the network. */
-export const instanceStage = (address: MeilisearchAddress, services: Services): Stage => ({
+export const instanceStage = (address: InstanceAddress, services: Services): Stage => ({
   name: 'instance',
   mode: 'independent',
   async *plan() {
@@ -28,14 +30,16 @@ export const instanceStage = (address: MeilisearchAddress, services: Services): 
     const contents = await contentsOf(context, manifest);
     await withClient(address, services, context.budget.signal, async (client) => {
       await requireMarker(client, restore);
-      await finishInstance(client, contents, { scratch, alone: !overwrite && !scratch }, services.now());
+      await finishInstance(client, contents, { scratch, alone: !overwrite && !scratch }, services.now(), context.budget);
+      // What a drill restores must not be able to call anybody.
+      if (!scratch) await handBack(client, address, services, context.budget);
     });
     return { segments: [], digests: [] };
   },
 });
 
 /** Removes the marker; a scratch instance keeps its own until it is discarded. */
-export const markerStage = (address: MeilisearchAddress, services: Services): Stage => ({
+export const markerStage = (address: InstanceAddress, services: Services): Stage => ({
   name: 'marker',
   mode: 'independent',
   async *plan(context) {
@@ -47,7 +51,8 @@ export const markerStage = (address: MeilisearchAddress, services: Services): St
   },
 });
 
-export const finishInstance = async (client: Client, contents: DumpContents, how: Finishing, now: Date): Promise<void> => {
+export const finishInstance = async (client: Client, contents: DumpContents, how: Finishing, now: Date, budget: Budget): Promise<void> => {
+  await restoreRules(client, contents.rules, budget);
   await restoreKeys(client, contents.keys, how, now);
   for (const [workspace, settings] of contents.chats)
     await client.request('PATCH', `/chats/${encodeURIComponent(workspace)}/settings`, { json: withoutNulls(settings) });

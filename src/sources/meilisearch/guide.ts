@@ -2,19 +2,21 @@ export interface GuideFacts {
   readonly version: string;
   readonly mode: 'api' | 'server';
   readonly keys: number;
-  readonly redacted: number;
+  readonly holds: readonly string[];
+  /** Places of secrets that the server did not show. */
+  readonly missing: readonly string[];
   readonly changed: readonly string[];
 }
 
 /** RESTORE.md above the list of segments. */
-export const guideOf = ({ version, mode, keys, redacted, changed }: GuideFacts): string =>
+export const guideOf = ({ version, mode, keys, holds, missing, changed }: GuideFacts): string =>
   [
     `They are one dump of version 6, made ${mode === 'api' ? 'over HTTP' : 'by the server'} from Meilisearch ${version}. Import it with that version or a later one.`,
-    `**This file holds secrets**: remote keys and headers of webhooks where the instance had some${mode === 'server' ? ', and embedder keys' : ''}. Values of API keys are not in it:
-they follow from the master key. Start the instance with the same master key, and its ${keys} keys have the same values again.`,
-    redacted === 0
+    holds.length === 0 ? '' : `**This file holds secrets in clear**: ${holds.join(', ')}.`,
+    `Values of API keys are not in it: they follow from the master key. Start the instance with the same master key, and its ${keys} keys have the same values again.`,
+    missing.length === 0
       ? ''
-      : `${redacted} keys of embedders are missing, because the server shows them only in part: set them again (\`PATCH /indexes/<uid>/settings/embedders\`) before documents are added.`,
+      : `These secrets are missing, because the server shows them only in part. Set them again by its routes, or give them to a restore of Lifeboat as \`secrets\` of its target:\n\n${missing.map((place) => `- \`${place}\``).join('\n')}`,
     changed.length === 0
       ? ''
       : `Each index is whole, but not all are of one instant: ${changed.map((uid) => `\`${uid}\``).join(', ')} changed meanwhile.`,

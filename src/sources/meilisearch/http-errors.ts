@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type ErrorCode, LifeboatError } from '../../errors.ts';
-import type { MeilisearchAddress } from './address.ts';
+import type { InstanceAddress } from './address.ts';
 import type { Answer } from './client.ts';
 
 const ErrorSchema = z.object({ message: z.string(), code: z.string() });
@@ -25,7 +25,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
 const UNAVAILABLE = new Set([429, 502, 503, 504]);
 
 /** What the server said, by its own name for it. The key is in no message. */
-export const errorOf = (address: MeilisearchAddress, method: string, path: string, { status, bytes }: Answer): LifeboatError => {
+export const errorOf = (address: InstanceAddress, method: string, path: string, { status, bytes }: Answer): LifeboatError => {
   const said = ErrorSchema.safeParse(parseJson(bytes));
   const what = `${method} ${path} at ${address.url}`;
   if (!said.success)
@@ -39,7 +39,7 @@ export const errorOf = (address: MeilisearchAddress, method: string, path: strin
 const REFUSED = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH', 'EAI_AGAIN']);
 
 export const requestFailed = (
-  address: MeilisearchAddress,
+  address: InstanceAddress,
   method: string,
   path: string,
   cause: unknown,

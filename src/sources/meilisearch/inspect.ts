@@ -1,7 +1,7 @@
 import { access } from 'node:fs/promises';
 import { LifeboatError } from '../../errors.ts';
 import type { Facts, Problem, Services } from '../contract.ts';
-import { type MeilisearchAddress, placeOf } from './address.ts';
+import { type InstanceAddress, placeOf } from './address.ts';
 import { indexesOf, keysOf, statsOf, versionOf } from './api.ts';
 import { type Client, withClient } from './client.ts';
 import { MARKER_INDEX } from './marker.ts';
@@ -9,7 +9,7 @@ import { MARKER_INDEX } from './marker.ts';
 /** Version from which the API is the one that is read here: tasks are global, and documents can be fetched with vectors. */
 const OLDEST = [1, 9] as const;
 
-export const inspectSource = (address: MeilisearchAddress, services: Services): Promise<Facts> =>
+export const inspectSource = (address: InstanceAddress, services: Services): Promise<Facts> =>
   withClient(address, services, undefined, (client) => inspectInstance(client));
 
 /** Version, size, and every problem that would stop a backup. Changes nothing. */
@@ -60,7 +60,7 @@ const markerProblem = async (client: Client): Promise<Problem[]> =>
       ]
     : [];
 
-const directoryProblem = async ({ mode, dumpDirectory }: MeilisearchAddress): Promise<Problem[]> => {
+const directoryProblem = async ({ mode, dumpDirectory }: InstanceAddress): Promise<Problem[]> => {
   if (mode !== 'server') return [];
   if (dumpDirectory === undefined)
     return [

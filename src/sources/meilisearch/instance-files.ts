@@ -3,7 +3,10 @@ import { z } from 'zod';
 import type { Json } from '../../backup/types.ts';
 import { featuresOf, type Key, keysOf, optionalJson, type Settings, versionOf } from './api.ts';
 import type { Client } from './client.ts';
+import { QUEUE } from './dump/contents.ts';
+import { type Rule, ruleTask } from './dump/rule.ts';
 import { folderHeader, wholeFile } from './dump/tar-write.ts';
+import { rulesOf } from './rules.ts';
 
 /** What the instance says of itself beside its indexes. */
 export interface Instance {
@@ -13,14 +16,13 @@ export interface Instance {
   readonly network: unknown;
   readonly webhooks: readonly Webhook[];
   readonly chats: ReadonlyMap<string, Record<string, unknown>>;
-  readonly rules: number;
+  readonly rules: readonly Rule[];
 }
 
 const WebhookSchema = z.object({ uuid: z.string(), url: z.string(), headers: z.record(z.string(), z.string()).default({}) });
 export type Webhook = z.output<typeof WebhookSchema>;
 const WebhooksSchema = z.object({ results: z.array(WebhookSchema) });
 const ChatsSchema = z.object({ results: z.array(z.object({ uid: z.string() })) });
-const CountSchema = z.object({ total: z.int() });
 
 /** How the server shows a secret: its beginning, and then this. */
 const REDACTED = /X{3,}\.\.\.$/;
@@ -29,7 +31,7 @@ export const isRedacted = (value: unknown): boolean => typeof value === 'string'
 
 export const readInstance = async (client: Client): Promise<Instance> => {
   const chats = ChatsSchema.safeParse(await optionalJson(client, 'GET', '/chats?limit=1000'));
-  const rules = CountSchema.safeParse(await optionalJson(client, 'POST', '/dynamic-search-rules', {}));
+  const features = await featuresOf(client);
   const webhooks = WebhooksSchema.safeParse(await optionalJson(client, 'GET', '/webhooks'));
   const settings = new Map<string, Record<string, unknown>>();
   for (const { uid } of chats.success ? chats.data.results : [])
@@ -40,11 +42,11 @@ export const readInstance = async (client: Client): Promise<Instance> => {
   return {
     version: await versionOf(client),
     keys: (await keysOf(client)) ?? [],
-    features: await featuresOf(client),
+    features,
     network: await optionalJson(client, 'GET', '/network'),
     webhooks: webhooks.success ? webhooks.data.results : [],
     chats: settings,
-    rules: rules.success ? rules.data.total : 0,
+    rules: await rulesOf(client, features),
   };
 };
 
@@ -64,28 +66,31 @@ export const linesOf = (values: Iterable<Json>): Buffer => Buffer.from([...value
 
 export interface Files {
   readonly bytes: Buffer;
-  /** Secrets that the server hides, and that the dump therefore lacks. */
-  readonly redacted: number;
+  /** Secrets that the server hides, and that the dump therefore lacks: their places, by which a restore is given them. */
+  readonly missing: readonly string[];
 }
 
 /** All that a dump holds of the instance itself, as pieces of a tar archive. */
 export const instanceFiles = (instance: Instance, dumpDate: string): Files => {
   const mtime = Math.floor(Date.parse(dumpDate) / 1000);
-  const counter = { redacted: 0 };
-  const json = (path: string, value: unknown): Uint8Array =>
-    wholeFile(path, Buffer.from(JSON.stringify(withoutSecrets(value, counter))), mtime);
-  const webhooks = Object.fromEntries(instance.webhooks.map(({ uuid, url, headers }) => [uuid, { url, headers }]));
+  const missing: string[] = [];
+  const json = (path: string, value: unknown): Uint8Array => wholeFile(path, Buffer.from(JSON.stringify(value)), mtime);
+  const webhooks = Object.fromEntries(
+    instance.webhooks.map(({ uuid, url, headers }) => [uuid, { url, headers: withoutSecrets(headers, `webhooks/${url}`, missing) }]),
+  );
   const parts = [
     json('metadata.json', { dumpVersion: 'V6', dbVersion: instance.version, dumpDate }),
     wholeFile('keys.jsonl', linesOf(instance.keys.map(keyLine)), mtime),
-    wholeFile('tasks/queue.jsonl', Buffer.alloc(0), mtime),
+    wholeFile(QUEUE, linesOf(instance.rules.map((rule, n) => ruleTask(rule, n, dumpDate))), mtime),
     json('experimental-features.json', instance.features),
     ...(instance.network === undefined ? [] : [json('network.json', instance.network)]),
     ...(instance.webhooks.length === 0 ? [] : [json('webhooks.json', { webhooks })]),
-    ...[...instance.chats].map(([uid, settings]) => json(`chat-completions-settings/${uid}.json`, settings)),
+    ...[...instance.chats].map(([uid, settings]) =>
+      json(`chat-completions-settings/${uid}.json`, withoutSecrets(settings, `chats/${uid}`, missing)),
+    ),
     folderHeader('indexes', mtime),
   ];
-  return { bytes: Buffer.concat(parts), redacted: counter.redacted };
+  return { bytes: Buffer.concat(parts), missing };
 };
 
 export const indexFiles = (
@@ -93,26 +98,26 @@ export const indexFiles = (
   settings: Settings,
   mtime: number,
 ): Files => {
-  const counter = { redacted: 0 };
+  const missing: string[] = [];
   const { uid, primaryKey, createdAt, updatedAt } = index;
   const parts = [
     wholeFile(`indexes/${uid}/metadata.json`, Buffer.from(JSON.stringify({ uid, primaryKey, createdAt, updatedAt })), mtime),
-    wholeFile(`indexes/${uid}/settings.json`, Buffer.from(JSON.stringify(withoutSecrets(settings, counter))), mtime),
+    wholeFile(`indexes/${uid}/settings.json`, Buffer.from(JSON.stringify(withoutSecrets(settings, `indexes/${uid}`, missing))), mtime),
   ];
-  return { bytes: Buffer.concat(parts), redacted: counter.redacted };
+  return { bytes: Buffer.concat(parts), missing };
 };
 
 /** Leaves out what the server shows in part: a dump with `sk-suXXXXXX...` would store just that as the key. */
-const withoutSecrets = (value: unknown, counter: { redacted: number }): unknown => {
-  if (Array.isArray(value)) return value.map((item) => withoutSecrets(item, counter));
+const withoutSecrets = (value: unknown, place: string, missing: string[]): unknown => {
+  if (Array.isArray(value)) return value.map((item) => withoutSecrets(item, place, missing));
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(
     Object.entries(value).flatMap(([name, item]) => {
       if (isRedacted(item)) {
-        counter.redacted++;
+        missing.push(`${place}/${name}`);
         return [];
       }
-      return [[name, withoutSecrets(item, counter)]];
+      return [[name, withoutSecrets(item, `${place}/${name}`, missing)]];
     }),
   );
 };

@@ -6,7 +6,11 @@ import type { Cursor, Part, TaskContext } from '../contract.ts';
 import { countTasks, indexOf, settingsOf } from './api.ts';
 import { INDEX_CLASS, indexRow, KEY_CLASS, keyRow, SETTINGS_CLASS, settingsRow } from './classes.ts';
 import type { Client } from './client.ts';
-import type { InstanceFacts } from './dump-facts.ts';
+import { digestRules } from './digest-contents.ts';
+import { readContents } from './dump/contents.ts';
+import { secretsIn } from './dump/secrets.ts';
+import { readTar } from './dump/tar-read.ts';
+import { type InstanceFacts, MISSING_NAMED } from './dump-facts.ts';
 import { indexFiles, instanceFiles, keyPrint, linesOf, readInstance } from './instance-files.ts';
 import type { Token } from './instant.ts';
 import { recordSearches, type Search } from './searches.ts';
@@ -31,10 +35,11 @@ export const dumpInstance = async (client: Client, token: Token, context: TaskCo
     named: token.mode === 'api' ? token.named : [],
     keys: instance.keys.length,
     keyPrint: keyPrint(instance.keys),
+    holds: secretsIn(await readContents(readTar(once(files.bytes)))),
+    missing: files.missing.slice(0, MISSING_NAMED),
     notIncluded: counts({
       'tasks of the history': tasks,
-      'redacted secrets of webhooks and chats': files.redacted,
-      'dynamic search rules': instance.rules,
+      'redacted secrets of webhooks and chats': files.missing.length,
       'enqueued tasks': token.mode === 'api' ? token.waiting : 0,
     }),
     assertions: [
@@ -50,7 +55,7 @@ export const dumpInstance = async (client: Client, token: Token, context: TaskCo
     const row = keyRow(key);
     if (row !== undefined) digest.add(row.bytes, 0, row.keyEnd);
   }
-  return { segments: [segment], digests: [digest.end()], facts: z.json().parse(facts) };
+  return { segments: [segment], digests: [digest.end(), ...(await digestRules(instance.rules))], facts: z.json().parse(facts) };
 };
 
 const counts = (many: Readonly<Record<string, number>>): Record<string, string> =>
@@ -76,7 +81,7 @@ export const dumpSettings = async (
   const mtime = Math.floor(Date.parse(token.at) / 1000);
   const parts: Buffer[] = [];
   const searches: Search[] = [];
-  let redacted = 0;
+  const missing: string[] = [];
   let done = first;
   for (const uid of indexes.slice(first)) {
     if (done > first && context.budget.remaining() <= 0) break;
@@ -84,7 +89,7 @@ export const dumpSettings = async (
     const settings = await settingsOf(client, uid);
     const files = indexFiles(index, settings, mtime);
     parts.push(files.bytes);
-    redacted += files.redacted;
+    missing.push(...files.missing);
     const [indexBytes, settingsBytes] = [indexRow(index), settingsRow(uid, settings)];
     ofIndexes?.add(indexBytes.bytes, 0, indexBytes.keyEnd);
     ofSettings?.add(settingsBytes.bytes, 0, settingsBytes.keyEnd);
@@ -98,7 +103,7 @@ export const dumpSettings = async (
   const part = {
     segments,
     digests: [ofIndexes, ofSettings].flatMap((digest) => (digest === undefined ? [] : [digest.end()])),
-    facts: { kind: 'settings', redacted },
+    facts: { kind: 'settings', redacted: missing.length, missing: missing.slice(0, MISSING_NAMED) },
   };
   return done === indexes.length ? part : { ...part, next: { cursor: JSON.stringify({ done }) as Cursor } };
 };

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { PointInTime } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
 import type { Services } from '../contract.ts';
-import type { MeilisearchAddress } from './address.ts';
+import type { InstanceAddress } from './address.ts';
 import { enqueue, openTasks, type Task } from './api.ts';
 import { withClient } from './client.ts';
 
@@ -24,7 +24,7 @@ export type Token = z.output<typeof TokenSchema>;
  * Meilisearch has no snapshot that others could read. In mode api each index is read at an instant of its own, which its tasks check;
  * whether all of them are one instant is known only at the end. In mode server the dump task is the instant.
  */
-export const openInstant = (address: MeilisearchAddress, services: Services, waitMs: number = QUEUE_WAIT_MS): Promise<PointInTime> =>
+export const openInstant = (address: InstanceAddress, services: Services, waitMs: number = QUEUE_WAIT_MS): Promise<PointInTime> =>
   withClient(address, services, undefined, async (client) => {
     const now = async (): Promise<string> => ((await client.request('GET', '/health')).date ?? services.now()).toISOString();
     if (address.mode === 'server') {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Segment } from '../../backup/types.ts';
 import type { Cursor, Part, Services, Stage, TaskContext } from '../contract.ts';
-import type { MeilisearchAddress } from './address.ts';
+import type { InstanceAddress } from './address.ts';
 import { contentsOf, documentSegments, fileTar, isFile, restoreInput } from './artifact.ts';
 import { type Client, withClient } from './client.ts';
 import { DOCUMENTS } from './dump/contents.ts';
@@ -20,7 +20,7 @@ const CursorSchema = z.strictObject({ done: z.int().nonnegative(), open: z.array
 const LOOK_SECONDS = 5;
 
 /** One task an index, so that its documents keep their order. Sending a document twice changes nothing. */
-export const loadStage = (address: MeilisearchAddress, services: Services): Stage => ({
+export const loadStage = (address: InstanceAddress, services: Services): Stage => ({
   name: 'load',
   mode: 'independent',
   async *plan(context) {

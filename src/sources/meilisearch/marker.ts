@@ -17,6 +17,7 @@ const MarkerSchema = z.object({
   /** What a drill found, and leaves as it was. */
   features: z.record(z.string(), z.unknown()),
   keys: z.array(z.string()),
+  rules: z.array(z.string()).default([]),
 });
 export type Marker = z.output<typeof MarkerSchema>;
 
@@ -28,7 +29,7 @@ export const readMarker = async (client: Client): Promise<Marker | undefined> =>
   const marker = MarkerSchema.safeParse(body);
   if (marker.success) return marker.data;
   // Made, and not yet written: nothing else was done then.
-  if (status === 404) return { restore: '', scratch: null, features: {}, keys: [] };
+  if (status === 404) return { restore: '', scratch: null, features: {}, keys: [], rules: [] };
   throw new LifeboatError('TargetUnusable', `index ${MARKER_INDEX} is there and is no marker of a restore`, {
     hint: 'Delete it, or restore elsewhere.',
   });

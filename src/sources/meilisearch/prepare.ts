@@ -1,12 +1,13 @@
 import type { Manifest } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
 import type { Budget, Services, Stage } from '../contract.ts';
-import { type MeilisearchAddress, placeOf } from './address.ts';
+import { type InstanceAddress, placeOf } from './address.ts';
 import { enqueue, featuresOf, type Index, indexesOf, indexPath, keysOf, versionOf } from './api.ts';
 import { contentsOf, restoreInput } from './artifact.ts';
 import { type Client, withClient } from './client.ts';
 import type { DumpContents } from './dump/contents.ts';
-import { MARKER_INDEX, mustEnd, readMarker, writeMarker } from './marker.ts';
+import { MARKER_INDEX, type Marker, mustEnd, readMarker, writeMarker } from './marker.ts';
+import { rulesOf } from './rules.ts';
 
 export interface Occupation {
   /** Names what is written down in the target. */
@@ -16,7 +17,7 @@ export interface Occupation {
 }
 
 /** Looks again whether the target may be written, marks it, makes room, and switches the features on that settings may need. */
-export const prepareStage = (address: MeilisearchAddress, services: Services): Stage => ({
+export const prepareStage = (address: InstanceAddress, services: Services): Stage => ({
   name: 'prepare',
   mode: 'independent',
   async *plan() {
@@ -34,7 +35,7 @@ export const prepareStage = (address: MeilisearchAddress, services: Services): S
 });
 
 /** A drill never touches what it drills. */
-const refuseSource = (address: MeilisearchAddress, { source }: Manifest): void => {
+const refuseSource = (address: InstanceAddress, { source }: Manifest): void => {
   if (placeOf(address) === source.place)
     throw new LifeboatError('TargetIsSource', `the scratch instance ${placeOf(address)} is the one that was backed up`, {
       hint: 'Give the drill an instance of its own that is empty.',
@@ -42,28 +43,29 @@ const refuseSource = (address: MeilisearchAddress, { source }: Manifest): void =
 };
 
 export const prepare = async (client: Client, contents: DumpContents, how: Occupation, budget: Budget): Promise<void> => {
-  await refuseOlder(client, contents);
+  refuseOlder(await versionOf(client), contents.dbVersion);
   await refuseWithoutKeys(client, contents);
   const indexes = await indexesOf(client);
   const marker = await readMarker(client);
   if (marker === undefined || marker.restore !== how.restore) refuseOccupied(client, indexes, contents, how, marker?.restore);
-  if (marker?.restore !== how.restore)
-    await writeMarker(
-      client,
-      {
-        restore: how.restore,
-        scratch: how.scratch,
-        features: await featuresOf(client),
-        keys: ((await keysOf(client)) ?? []).map(({ uid }) => uid),
-      },
-      budget,
-    );
+  if (marker?.restore !== how.restore) await writeMarker(client, await markerOf(client, how), budget);
   if (how.overwrite) await removeIndexes(client, sameUids(indexes, contents), budget);
   await switchFeatures(client, contents.features);
 };
 
-const refuseOlder = async (client: Client, { dbVersion }: DumpContents): Promise<void> => {
-  const version = await versionOf(client);
+const markerOf = async (client: Client, { restore, scratch }: Occupation): Promise<Marker> => {
+  const features = await featuresOf(client);
+  return {
+    restore,
+    scratch,
+    features,
+    keys: ((await keysOf(client)) ?? []).map(({ uid }) => uid),
+    rules: (await rulesOf(client, features)).map(({ uid }) => uid),
+  };
+};
+
+/** Fails with TargetTooOld when the target would have to read what only a later version writes. */
+export const refuseOlder = (version: string, dbVersion: string): void => {
   if (compareVersions(version, dbVersion) >= 0) return;
   throw new LifeboatError('TargetTooOld', `the target is Meilisearch ${version}, the backup is of ${dbVersion}`, {
     hint: 'Restore into the same version or a later one.',

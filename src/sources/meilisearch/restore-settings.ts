@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { LifeboatError } from '../../errors.ts';
 import type { Budget, Services, Stage } from '../contract.ts';
-import type { MeilisearchAddress } from './address.ts';
+import type { InstanceAddress } from './address.ts';
 import { enqueue, IndexSchema, indexPath } from './api.ts';
 import { contentsOf, restoreInput } from './artifact.ts';
+import { shownSettings } from './classes.ts';
 import { type Client, withClient } from './client.ts';
-import type { DumpIndex } from './dump/contents.ts';
+import type { DumpContents, DumpIndex } from './dump/contents.ts';
 import { parseJson } from './http-errors.ts';
 import { mustEnd, requireMarker } from './marker.ts';
 
@@ -15,7 +16,7 @@ const INDEXES_A_TASK = 20;
 const TaskSchema = z.strictObject({ first: z.int().nonnegative(), count: z.int().positive() });
 
 /** Before any document: nothing is then indexed twice. */
-export const settingsStage = (address: MeilisearchAddress, services: Services): Stage => ({
+export const settingsStage = (address: InstanceAddress, services: Services): Stage => ({
   name: 'settings',
   mode: 'independent',
   async *plan(context) {
@@ -26,17 +27,23 @@ export const settingsStage = (address: MeilisearchAddress, services: Services): 
   async run(json, context) {
     const { first, count } = TaskSchema.parse(json);
     const { restore, manifest } = restoreInput(context);
-    const { indexes } = await contentsOf(context, manifest);
+    const { indexes, features } = await contentsOf(context, manifest);
     await withClient(address, services, context.budget.signal, async (client) => {
       await requireMarker(client, restore);
-      for (const index of indexes.slice(first, first + count)) await restoreIndex(client, index, context.budget);
+      for (const index of indexes.slice(first, first + count)) await restoreIndex(client, index, features, context.budget);
     });
     return { segments: [], digests: [] };
   },
 });
 
 /** Makes the index unless an earlier attempt did, and gives it its settings. Secrets are not in them: they were never shown. */
-export const restoreIndex = async (client: Client, { uid, primaryKey, settings }: DumpIndex, budget: Budget): Promise<void> => {
+export const restoreIndex = async (
+  client: Client,
+  { uid, primaryKey, settings: all }: DumpIndex,
+  features: DumpContents['features'],
+  budget: Budget,
+): Promise<void> => {
+  const settings = shownSettings(all, features);
   const { status, bytes } = await client.request('GET', indexPath(uid), { accept: [404] });
   if (status === 404) await mustEnd(client, [await enqueue(client, 'POST', '/indexes', { json: { uid, primaryKey } })], budget);
   else if (IndexSchema.parse(parseJson(bytes)).primaryKey !== primaryKey)

@@ -8,7 +8,9 @@ const HITS_MAX = 20;
 /** Values of a recorded sort. */
 const SORTED = 10;
 const SAMPLES = 3;
-const WORD = /[a-z]{4,20}/gi;
+/** Words of one search: with each more of them there are fewer hits. */
+const WORDS_MAX = 4;
+const WORD = /[\p{L}\p{N}]{2,20}/gu;
 
 const JsonValue: z.ZodType<Json> = z.json();
 
@@ -35,7 +37,8 @@ export const recordSearches = async (client: Client, index: Index, settings: Set
   if (key === null) return [];
   const samples = await sample(client, index.uid);
   const found: Search[] = [];
-  const keep = async (body: Record<string, Json>): Promise<void> => {
+  /** False when there were too many hits. */
+  const keep = async (body: Record<string, Json>): Promise<boolean> => {
     const search = {
       index: index.uid,
       updatedAt: index.updatedAt,
@@ -44,9 +47,12 @@ export const recordSearches = async (client: Client, index: Index, settings: Set
       ordered: false,
     };
     const answer = await ask(client, search);
-    if (answer.length > 0 && answer.length <= HITS_MAX) found.push({ ...search, expected: answer });
+    if (answer.length > HITS_MAX) return false;
+    if (answer.length > 0) found.push({ ...search, expected: answer });
+    return true;
   };
-  for (const word of new Set(samples.flatMap(wordOf))) await keep({ q: word, matchingStrategy: 'all' });
+  for (const words of samples.map(wordsOf))
+    for (let many = 1; many <= words.length; many++) if (await keep({ q: words.slice(0, many).join(' '), matchingStrategy: 'all' })) break;
   const [filter] = samples.flatMap((document) => filterOf(document, settings));
   if (filter !== undefined) await keep({ q: '', filter });
   const sort = plainNames(settings['sortableAttributes'])[0];
@@ -74,11 +80,10 @@ const sample = async (client: Client, index: string): Promise<Record<string, Jso
   return [...first.results, ...middle.results];
 };
 
-/** The longest word of a document: the rarer, the fewer hits. */
-const wordOf = (document: Record<string, Json>): string[] => {
+/** The longest words of a document: the longer, the rarer. */
+const wordsOf = (document: Record<string, Json>): string[] => {
   const words = Object.values(document).flatMap((value) => (typeof value === 'string' ? (value.match(WORD) ?? []) : []));
-  const longest = words.sort((a, b) => b.length - a.length || (a < b ? -1 : 1))[0];
-  return longest === undefined ? [] : [longest];
+  return [...new Set(words)].sort((a, b) => b.length - a.length || (a < b ? -1 : 1)).slice(0, WORDS_MAX);
 };
 
 const filterOf = (document: Record<string, Json>, settings: Settings): string[] =>

@@ -3,7 +3,7 @@ import type { Json, Segment } from '../../backup/types.ts';
 import type { TaskContext } from '../contract.ts';
 
 /** Raw bytes after which a segment ends, at the next page: small enough to be held by whoever restores it. */
-export const SEGMENT_RAW_BYTES = 32 * 1024 * 1024;
+export const SEGMENT_RAW_BYTES = 16 * 1024 * 1024;
 
 /** Tasks have their places this far apart: seal puts headers before and padding after what they wrote. */
 const STEP = 10;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Json, Manifest } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
 import type { Budget, Services, Tampering } from '../contract.ts';
-import type { MeilisearchAddress } from './address.ts';
+import type { InstanceAddress } from './address.ts';
 import { enqueue, type Index, indexesOf, indexPath, settingsOf, statsOf } from './api.ts';
 import { SETTINGS_CLASS } from './classes.ts';
 import { type Client, withClient } from './client.ts';
@@ -15,7 +15,7 @@ const PageSchema = z.object({ results: z.array(z.record(z.string(), JsonValue)) 
 
 /** Changes one document of the scratch instance, or where there is none, the settings of one index. */
 export const tamperWith = (
-  address: MeilisearchAddress,
+  address: InstanceAddress,
   services: Services,
   _manifest: Manifest,
   seed: number,
@@ -23,15 +23,19 @@ export const tamperWith = (
 ): Promise<Tampering> =>
   withClient(address, services, budget.signal, async (client) => {
     await requireScratch(client, address);
-    const stats = await statsOf(client);
-    const indexes = (await indexesOf(client)).filter(({ uid }) => uid !== MARKER_INDEX);
-    const filled = indexes.filter(({ uid, primaryKey }) => primaryKey !== null && (stats.indexes[uid]?.numberOfDocuments ?? 0) > 0);
-    const index = filled[seed % Math.max(1, filled.length)];
-    if (index !== undefined) return changeDocument(client, index, seed % (stats.indexes[index.uid]?.numberOfDocuments ?? 1), budget);
-    const [empty] = indexes;
-    if (empty !== undefined) return changeSettings(client, empty, budget);
-    throw new LifeboatError('NotMeasured', 'the backup has no index that could be damaged on purpose');
+    return tamperInstance(client, seed, budget);
   });
+
+export const tamperInstance = async (client: Client, seed: number, budget: Budget): Promise<Tampering> => {
+  const stats = await statsOf(client);
+  const indexes = (await indexesOf(client)).filter(({ uid }) => uid !== MARKER_INDEX);
+  const filled = indexes.filter(({ uid, primaryKey }) => primaryKey !== null && (stats.indexes[uid]?.numberOfDocuments ?? 0) > 0);
+  const index = filled[seed % Math.max(1, filled.length)];
+  if (index !== undefined) return changeDocument(client, index, seed % (stats.indexes[index.uid]?.numberOfDocuments ?? 1), budget);
+  const [empty] = indexes;
+  if (empty !== undefined) return changeSettings(client, empty, budget);
+  throw new LifeboatError('NotMeasured', 'the backup has no index that could be damaged on purpose');
+};
 
 const changeDocument = async (client: Client, { uid, primaryKey }: Index, offset: number, budget: Budget): Promise<Tampering> => {
   const page = await client.json(PageSchema, 'GET', `${indexPath(uid)}/documents`, { query: { offset, limit: 1 } });

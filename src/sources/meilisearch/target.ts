@@ -1,10 +1,11 @@
 import type { Services, Target, TargetFacts } from '../contract.ts';
-import type { MeilisearchAddress } from './address.ts';
+import { type InstanceAddress, instanceAt, isFolder, type MeilisearchAddress } from './address.ts';
 import { indexesOf } from './api.ts';
 import { auditStage } from './audit.ts';
 import { withClient } from './client.ts';
 import { directLoad } from './direct-load.ts';
 import { instanceStage, markerStage } from './finish.ts';
+import { folderTarget } from './folder/target.ts';
 import { inspectInstance } from './inspect.ts';
 import { loadStage } from './load.ts';
 import { MARKER_INDEX, readMarker } from './marker.ts';
@@ -16,8 +17,11 @@ import { tamperWith } from './tamper.ts';
 /** Stands in the way of a backup alone. */
 const OF_BACKUPS = new Set(['UnfinishedRestore', 'DumpDirectoryMissing', 'VersionUnsupported']);
 
+export const meilisearchTarget = (address: MeilisearchAddress, services: Services): Target =>
+  isFolder(address) ? folderTarget(address, services) : instanceTarget(instanceAt(address), services);
+
 /** A running instance that a backup is restored into over HTTP. */
-export const meilisearchTarget = (address: MeilisearchAddress, services: Services): Target => ({
+const instanceTarget = (address: InstanceAddress, services: Services): Target => ({
   inspect: () => inspectTarget(address, services),
   stages: [
     prepareStage(address, services),
@@ -32,7 +36,7 @@ export const meilisearchTarget = (address: MeilisearchAddress, services: Service
   discard: discardStage(address, services),
 });
 
-const inspectTarget = (address: MeilisearchAddress, services: Services): Promise<TargetFacts> =>
+const inspectTarget = (address: InstanceAddress, services: Services): Promise<TargetFacts> =>
   withClient(address, services, undefined, async (client) => {
     const facts = await inspectInstance(client);
     const marker = await readMarker(client);

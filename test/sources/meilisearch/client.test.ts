@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { addressFromUrl, placeOf, redact } from '../../../src/sources/meilisearch/address.ts';
 import { meilisearchSource } from '../../../src/sources/meilisearch/source.ts';
-import { type MeilisearchServer, seedIndex, startMeilisearch } from '../../support/meilisearch-server.ts';
+import { type MeilisearchServer, startMeilisearch } from '../../support/meilisearch-server.ts';
+import { seedIndex } from '../../support/meilisearch-state.ts';
 import { addressOf, MASTER_KEY, services } from './harness.ts';
 
 describe('an address', () => {

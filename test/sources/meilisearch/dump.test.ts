@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { checkDump } from '../../../src/sources/meilisearch/dump/check.ts';
-import { documentLines, type MeilisearchServer, seedIndex, startMeilisearch } from '../../support/meilisearch-server.ts';
+import { type MeilisearchServer, startMeilisearch } from '../../support/meilisearch-server.ts';
+import { documentLines, seedIndex } from '../../support/meilisearch-state.ts';
 import { chunked } from './chunked.ts';
 import { type Backup, backUp, none } from './harness.ts';
 

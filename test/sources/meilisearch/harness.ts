@@ -16,7 +16,12 @@ import type {
   Target,
   TaskContext,
 } from '../../../src/sources/contract.ts';
-import { type MeilisearchAddress, MeilisearchAddressSchema } from '../../../src/sources/meilisearch/address.ts';
+import {
+  type InstanceAddress,
+  instanceAt,
+  type MeilisearchAddress,
+  MeilisearchAddressSchema,
+} from '../../../src/sources/meilisearch/address.ts';
 import { concludeDump } from '../../../src/sources/meilisearch/conclude.ts';
 import { type DumpSizes, dumpStage } from '../../../src/sources/meilisearch/dump.ts';
 import { inspectSource } from '../../../src/sources/meilisearch/inspect.ts';
@@ -32,8 +37,8 @@ export const services: Services = {
   temporary: '/tmp/lifeboat-meilisearch-tests',
 };
 
-export const addressOf = (server: MeilisearchServer, more: Partial<MeilisearchAddress> = {}): MeilisearchAddress =>
-  MeilisearchAddressSchema.parse({ url: server.url, apiKey: 'env:MASTER', ...more });
+export const addressOf = (server: MeilisearchServer, more: Partial<MeilisearchAddress> = {}): InstanceAddress =>
+  instanceAt(MeilisearchAddressSchema.parse({ url: server.url, apiKey: 'env:MASTER', ...more }));
 
 export const forever: Budget = { remaining: () => 600_000, signal: new AbortController().signal };
 /** Time is over at each look. */
@@ -132,7 +137,7 @@ export interface BackupOptions {
 export const backUp = (server: MeilisearchServer, options: BackupOptions = {}): Promise<Backup> =>
   backUpAt(addressOf(server, options.address), options);
 
-export const backUpAt = async (address: MeilisearchAddress, options: BackupOptions = {}): Promise<Backup> => {
+export const backUpAt = async (address: InstanceAddress, options: BackupOptions = {}): Promise<Backup> => {
   const facts = await inspectSource(address, services);
   const at: PointInTime = await openInstant(address, services, options.waitMs ?? 2000);
   const segments = memorySegments();

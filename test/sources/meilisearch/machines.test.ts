@@ -8,7 +8,8 @@ import { openSecrets } from '../../../src/environment/secrets.ts';
 import { makeEngine } from '../../../src/local/engine.ts';
 import { checkDump } from '../../../src/sources/meilisearch/dump/check.ts';
 import { systemOf } from '../../../src/sources/registry.ts';
-import { documentLines, type MeilisearchServer, seedIndex, startMeilisearch } from '../../support/meilisearch-server.ts';
+import { type MeilisearchServer, startMeilisearch } from '../../support/meilisearch-server.ts';
+import { documentLines, seedIndex } from '../../support/meilisearch-state.ts';
 import { MASTER_KEY } from './harness.ts';
 
 const run = { report: () => {}, signal: new AbortController().signal };

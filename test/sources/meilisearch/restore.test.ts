@@ -6,7 +6,8 @@ import { judgeAudit } from '../../../src/drill/judge.ts';
 import type { MeilisearchAddress } from '../../../src/sources/meilisearch/address.ts';
 import { keyLine } from '../../../src/sources/meilisearch/instance-files.ts';
 import { meilisearchTarget } from '../../../src/sources/meilisearch/target.ts';
-import { documentLines, type MeilisearchServer, seedIndex, startMeilisearch } from '../../support/meilisearch-server.ts';
+import { type MeilisearchServer, startMeilisearch } from '../../support/meilisearch-server.ts';
+import { documentLines, seedIndex } from '../../support/meilisearch-state.ts';
 import {
   addressOf,
   auditOf,
@@ -51,6 +52,8 @@ describe('a restore over HTTP', () => {
     seedIndex(from, 'empty', 'sku', []);
     from.state.features['containsFilter'] = true;
     from.state.chats.set('support', { source: 'openAi', apiKey: 'sk-chat-secret', prompts: { system: 'be nice' } });
+    from.state.features['dynamicSearchRules'] = true;
+    from.state.rules.set('pin', { uid: 'pin', active: true, lastUpdatedAt: '2026-11-21T02:27:33.5Z', conditions: {}, actions: [{ x: 1 }] });
     from.state.webhooks.set('7a2a4a3c-16a1-4a4b-8b1c-2f8a3c3f1a11', { url: 'http://hook', headers: {} });
   };
 
@@ -63,6 +66,7 @@ describe('a restore over HTTP', () => {
     expect(to.state.indexes.get('empty')?.primaryKey).toBe('sku');
     expect([...to.state.keys.keys()].sort()).toEqual([...from.state.keys.keys()].sort());
     expect(to.state.features['containsFilter']).toBe(true);
+    expect(to.state.rules.get('pin')).toMatchObject({ active: true, conditions: {}, actions: [{ x: 1 }] });
     expect(to.state.chats.get('support')).toMatchObject({ prompts: { system: 'be nice' } });
     expect([...to.state.webhooks.values()]).toEqual([{ url: 'http://hook', headers: {} }]);
     expect([...to.state.indexes.keys()].sort()).toEqual(['empty', 'exact', 'movies']);
@@ -76,6 +80,7 @@ describe('a restore over HTTP', () => {
         'rows of documents/movies',
         'content of settings',
         'content of keys',
+        'content of rules',
         'recorded searches that answer the same',
         'master key',
         'webhooks',
@@ -83,6 +88,38 @@ describe('a restore over HTTP', () => {
     );
     expect(result.checks.find(({ name }) => name === 'master key')?.actual).toContain('the same');
     expect(Number(result.checks.find(({ name }) => name.startsWith('recorded searches'))?.expected)).toBeGreaterThan(2);
+  });
+
+  it('names the secrets that the server did not show, and hands them back from references', async () => {
+    seed();
+    const embedder = { source: 'rest', url: 'http://x', apiKey: 'sk-embedder-secret' };
+    seedIndex(from, 'v', 'id', ['{"id":1}'], { embedders: { far: embedder } });
+    const hook = from.state.webhooks.get('7a2a4a3c-16a1-4a4b-8b1c-2f8a3c3f1a11');
+    Object.assign(hook?.headers ?? {}, { Authorization: 'Bearer webhook-secret', 'X-A': 'plain' });
+    from.state.features['network'] = true;
+    from.state.network['remotes'] = { r: { url: 'http://r', searchApiKey: 'remote-secret', writeApiKey: null } };
+    const backup = await backUp(from);
+    const missing = ['indexes/v/embedders/far/apiKey', 'webhooks/http://hook/Authorization', 'chats/support/apiKey'];
+    expect(backup.manifest.details).toMatchObject({ secrets: { holds: ['1 headers of webhooks', '1 keys of remote instances'], missing } });
+    expect(JSON.stringify(backup.manifest)).not.toMatch(/-secret/);
+    const given: Record<string, string> = { 'env:E': embedder.apiKey, 'env:W': 'Bearer webhook-secret', 'env:C': 'sk-chat-secret' };
+    const secrets = Object.fromEntries(missing.map((place, n) => [place, Object.keys(given)[n] ?? '']));
+    const handing = meilisearchTarget(addressOf(to, { secrets }), {
+      ...services,
+      secret: async (name) => given[name] ?? services.secret(name),
+    });
+    await restoreInto(handing, backup);
+    expect(to.state.indexes.get('v')?.settings['embedders']).toEqual({ far: embedder });
+    expect([...to.state.webhooks.values()]).toEqual([
+      { url: 'http://hook', headers: { Authorization: 'Bearer webhook-secret', 'X-A': 'plain' } },
+    ]);
+    expect(to.state.chats.get('support')).toMatchObject({ apiKey: 'sk-chat-secret' });
+    expect(() => addressOf(to, { secrets: { 'chats/support/apiKey': 'in-clear' } })).toThrow('not a reference');
+    const elsewhere = addressOf(to, { secrets: { 'webhooks/http://other/A': 'env:W' } });
+    await expect(restoreInto(meilisearchTarget(elsewhere, services), backup, { overwrite: true, restore: 'again' })).rejects.toMatchObject({
+      code: 'RestoreFailed',
+      message: expect.stringContaining('webhooks/http://other/A'),
+    });
   });
 
   it('is the same when each invocation has no time', async () => {
@@ -198,7 +235,7 @@ describe('a restore over HTTP', () => {
       await restoreInto(target(scratch), backup, options);
       const good = await audit(backup, options, scratch);
       expect(good.verdict).toBe('PASSED');
-      expect(good.notMeasured.map(({ what }) => what).sort()).toEqual(['chat workspaces', 'webhooks']);
+      expect(good.notMeasured.map(({ what }) => what).sort()).toEqual(['webhooks']);
       expect(to.state.webhooks.size).toBe(0);
       for (const seedNumber of [1, 2, 3, 4]) {
         const tampering = await target(scratch).tamper(backup.manifest, seedNumber, forever);
@@ -210,6 +247,7 @@ describe('a restore over HTTP', () => {
       expect([...to.state.indexes.keys()]).toEqual([]);
       expect([...to.state.keys.keys()].sort()).toEqual(before.keys);
       expect(to.state.features).toEqual(before.features);
+      expect([...to.state.rules.keys()]).toEqual([]);
       await runStage(target(scratch).discard, restoreContext(backup, options));
     });
 

@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { judgeAudit } from '../../../src/drill/judge.ts';
 import { inspectSource } from '../../../src/sources/meilisearch/inspect.ts';
 import { meilisearchTarget } from '../../../src/sources/meilisearch/target.ts';
-import { documentLines, type MeilisearchServer, seedIndex, startMeilisearch } from '../../support/meilisearch-server.ts';
+import { type MeilisearchServer, startMeilisearch } from '../../support/meilisearch-server.ts';
+import { documentLines, seedIndex } from '../../support/meilisearch-state.ts';
 import { addressOf, auditOf, backUp, none, restoreInto, services } from './harness.ts';
 
 describe('a dump that the server writes', () => {

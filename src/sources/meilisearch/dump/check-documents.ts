@@ -59,12 +59,16 @@ const checkJson = (line: Buffer, what: string, number: number): void => {
 };
 
 const VECTORS = Buffer.from('_vectors');
+const UNDERSCORE = 0x5f;
 
 /** Meilisearch refuses a whole dump for one document whose vectors are no object. */
 const checkVectors = (line: Buffer, { members, places }: DocumentSlice, what: string, number: number): void => {
   for (let at = 0; at < 4 * members; at += 4) {
-    const [start = 0, end = 0, value = 0] = places.subarray(at, at + 3);
-    if (end - start !== VECTORS.length || line.compare(VECTORS, 0, VECTORS.length, start, end) !== 0) continue;
+    const start = places[at] ?? 0;
+    const end = places[at + 1] ?? 0;
+    if (line[start] !== UNDERSCORE || end - start !== VECTORS.length || line.compare(VECTORS, 0, VECTORS.length, start, end) !== 0)
+      continue;
+    const value = places[at + 2] ?? 0;
     if (line[value] !== 0x7b)
       throw invalid(`line ${number} of ${what} has _vectors that are no object`, 'Meilisearch would refuse the whole dump.');
   }

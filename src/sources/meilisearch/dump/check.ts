@@ -1,6 +1,6 @@
 import type { ClassDigest } from '../../../backup/types.ts';
 import { checkDocuments } from './check-documents.ts';
-import { contentsReader, DOCUMENTS, type DumpContents, type DumpIndex, parse } from './contents.ts';
+import { type ContentsReader, contentsReader, DOCUMENTS, type DumpContents, type DumpIndex, parse, QUEUE } from './contents.ts';
 import { readGzip } from './gzip-read.ts';
 import { invalid } from './invalid.ts';
 import { readLines } from './lines.ts';
@@ -43,7 +43,7 @@ export const checkArchive = async (open: () => AsyncIterable<Buffer>): Promise<C
       const index = reader.indexIn(folder);
       if (index === undefined) early.add(file.path);
       else await takeDocuments(state, file, index);
-    } else if (file.path === 'tasks/queue.jsonl') await checkTasks(file, state);
+    } else if (file.path === QUEUE) await checkTasks(file, state, reader);
     else if (/^(batches\/queue|tasks\/update_files\/\d+|indexes\/\..*)\.jsonl$/.test(file.path)) await checkLines(file);
   }
   const contents = reader.end();
@@ -105,16 +105,17 @@ const takeDocuments = async (state: State, file: TarFile, index: Pick<DumpIndex,
 };
 
 const refuseMissing = ({ indexes }: DumpContents, { seen, needed }: State): void => {
-  for (const path of ['keys.jsonl', 'tasks/queue.jsonl', ...indexes.map(({ folder }) => `indexes/${folder}/documents.jsonl`)])
+  for (const path of ['keys.jsonl', QUEUE, ...indexes.map(({ folder }) => `indexes/${folder}/documents.jsonl`)])
     if (!seen.has(path)) throw invalid(`${path} is missing`, 'Meilisearch would say "No such file or directory".');
   for (const uid of needed)
     if (!seen.has(`tasks/update_files/${uid}.jsonl`))
       throw invalid(`the documents of enqueued task ${uid} are missing (tasks/update_files/${uid}.jsonl)`);
 };
 
-const checkTasks = async (file: TarFile, state: State): Promise<void> => {
+const checkTasks = async (file: TarFile, state: State, reader: ContentsReader): Promise<void> => {
   for await (const line of readLines(file.body, file.path)) {
     state.tasks++;
+    reader.task(line);
     const { uid, enqueued, needsFile } = checkTask(parse(`line ${state.tasks} of ${file.path}`, line), state.tasks);
     if (enqueued) state.enqueued.push(uid);
     if (needsFile) state.needed.add(uid);

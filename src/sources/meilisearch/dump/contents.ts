@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { Json } from '../../../backup/types.ts';
-import { invalid } from './invalid.ts';
+import { invalid, schemaChecked } from './invalid.ts';
 import { readLines, readWhole } from './lines.ts';
+import { RULES_INDEX, type Rule, ruleOfLine, ruleOfTask } from './rule.ts';
 import type { TarFile } from './tar-read.ts';
 
 /** A file of settings or of metadata, in bytes; synonyms can be many. */
@@ -9,6 +10,7 @@ const SMALL_FILE_MAX = 64 * 1024 * 1024;
 /** Indexes of one dump. */
 const INDEXES_MAX = 100_000;
 const KEYS_MAX = 1_000_000;
+const RULES_MAX = 1_000_000;
 
 const JsonValue: z.ZodType<Json> = z.json();
 const Secretless = z.record(z.string(), JsonValue);
@@ -61,11 +63,18 @@ export interface DumpContents {
   readonly network: z.output<typeof NetworkSchema> | undefined;
   readonly webhooks: z.output<typeof WebhooksSchema>['webhooks'];
   readonly chats: ReadonlyMap<string, Record<string, Json>>;
+  /** Dynamic search rules, by uid. */
+  readonly rules: readonly Rule[];
   readonly indexes: readonly DumpIndex[];
 }
 
 /** `indexes/<folder>/documents.jsonl` */
 export const DOCUMENTS = /^indexes\/([^/]+)\/documents\.jsonl$/;
+const RULES = `indexes/${RULES_INDEX}/documents.jsonl`;
+/** Tasks of all times, one a line; few of them matter to whoever reads the rest. */
+export const QUEUE = 'tasks/queue.jsonl';
+const RULE_TASK = Buffer.from('"dsrUpdate"');
+const WAITING = Buffer.from('"enqueued"');
 const INDEX_METADATA = /^indexes\/([^/]+)\/metadata\.json$/;
 const INDEX_SETTINGS = /^indexes\/([^/]+)\/settings\.json$/;
 const CHAT = /^chat-completions-settings\/([^/]+)\.json$/;
@@ -74,6 +83,8 @@ const CHAT = /^chat-completions-settings\/([^/]+)\.json$/;
 export interface ContentsReader {
   /** False when the file is not small: it was not read. */
   take(file: TarFile): Promise<boolean>;
+  /** A line of the task queue, read by whoever reads that. */
+  task(line: Buffer): void;
   /** An index whose metadata came already. */
   indexIn(folder: string): Pick<DumpIndex, 'uid' | 'primaryKey'> | undefined;
   /** Fails with ArtifactInvalid, which names what is missing or wrong. */
@@ -83,16 +94,24 @@ export interface ContentsReader {
 /** Reads what is small in a v6 dump, or in a piece of one; skips the rest. Fails with ArtifactInvalid, which names the file. */
 export const readContents = async (files: AsyncIterable<TarFile>): Promise<DumpContents> => {
   const reader = contentsReader();
-  for await (const file of files) await reader.take(file);
+  for await (const file of files)
+    if (!(await reader.take(file)) && file.path === QUEUE) for await (const line of readLines(file.body, file.path)) reader.task(line);
   return reader.end();
 };
 
 export const contentsReader = (): ContentsReader => {
   const small = new Map<string, unknown>();
   let keys: KeyLine[] = [];
+  const rules = new Map<string, Rule>();
+  const addRule = (rule: Rule): void => {
+    if (rules.size === RULES_MAX) throw invalid(`the dump has more than ${RULES_MAX} dynamic search rules`);
+    rules.set(rule.uid, rule);
+  };
   return {
     async take(file) {
       if (file.path === 'keys.jsonl') keys = await readKeys(file);
+      else if (file.path === RULES)
+        for await (const line of readLines(file.body, file.path)) addRule(ruleOfLine(parse(file.path, line), file.path));
       else if (isSmall(file.path)) small.set(file.path, parse(file.path, await readWhole(file.body, file.path, SMALL_FILE_MAX)));
       else return false;
       return true;
@@ -101,11 +120,21 @@ export const contentsReader = (): ContentsReader => {
       const path = `indexes/${folder}/metadata.json`;
       return small.has(path) ? checked(IndexMetadataSchema, small, path) : undefined;
     },
-    end: () => contentsIn(small, keys),
+    task: (line) => {
+      if (!line.includes(RULE_TASK) || !line.includes(WAITING)) return;
+      const rule = ruleOfTask(parse(QUEUE, line));
+      if (rule !== undefined) addRule(rule);
+    },
+    end: () =>
+      contentsIn(
+        small,
+        keys,
+        [...rules.values()].sort((a, b) => (a.uid < b.uid ? -1 : 1)),
+      ),
   };
 };
 
-const contentsIn = (small: ReadonlyMap<string, unknown>, keys: readonly KeyLine[]): DumpContents => {
+const contentsIn = (small: ReadonlyMap<string, unknown>, keys: readonly KeyLine[], rules: readonly Rule[]): DumpContents => {
   const metadata = checked(MetadataSchema, small, 'metadata.json');
   if (metadata.dumpVersion !== 'V6')
     throw invalid(`the dump is of version ${metadata.dumpVersion}, not V6`, 'Run "lifeboat upgrade" first.');
@@ -116,6 +145,7 @@ const contentsIn = (small: ReadonlyMap<string, unknown>, keys: readonly KeyLine[
     features: small.has('experimental-features.json') ? checked(Secretless, small, 'experimental-features.json') : {},
     network: small.has('network.json') ? checked(NetworkSchema, small, 'network.json') : undefined,
     webhooks: small.has('webhooks.json') ? checked(WebhooksSchema, small, 'webhooks.json').webhooks : {},
+    rules,
     chats: new Map([...small.keys()].flatMap((path) => chatOf(small, path))),
     indexes: indexesIn(small),
   };
@@ -157,13 +187,6 @@ const indexesIn = (small: ReadonlyMap<string, unknown>): DumpIndex[] => {
 const checked = <T>(schema: z.ZodType<T>, small: ReadonlyMap<string, unknown>, path: string): T => {
   if (!small.has(path)) throw invalid(`${path} is missing`);
   return schemaChecked(schema, small.get(path), path);
-};
-
-const schemaChecked = <T>(schema: z.ZodType<T>, value: unknown, what: string): T => {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw invalid(`${what}: ${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}`.trim());
 };
 
 export const parse = (path: string, bytes: Buffer): unknown => {

@@ -1,9 +1,11 @@
 import type { Examined, OpenStored } from '../../contract.ts';
+import { digestContents } from '../digest-contents.ts';
 import { type CheckedDump, checkDump } from './check.ts';
 import { parse } from './contents.ts';
 import { readGzip } from './gzip-read.ts';
 import { invalid } from './invalid.ts';
 import { readWhole } from './lines.ts';
+import { secretsIn } from './secrets.ts';
 import { readTar } from './tar-read.ts';
 import { readOldDump, versionOf } from './upgrade/old-dump.ts';
 import { planUpgrade } from './upgrade/plan.ts';
@@ -25,7 +27,8 @@ const readMetadata = async (open: OpenStored): Promise<Loose> => {
   throw invalid('metadata.json is missing', 'This is no dump of Meilisearch.');
 };
 
-const shown = ({ contents, documents, tasks, enqueued, rawBytes, warnings }: CheckedDump): Examined => ({
+const shown = async ({ contents, documents, tasks, enqueued, rawBytes, warnings, digests }: CheckedDump): Promise<Examined> => ({
+  digests: [...digests, ...(await digestContents(contents))],
   rawBytes,
   warnings: [...warnings, ...secretsOf(contents)],
   contents: {
@@ -41,16 +44,10 @@ const shown = ({ contents, documents, tasks, enqueued, rawBytes, warnings }: Che
 });
 
 /** Said, never shown. */
-function* secretsOf({ indexes, webhooks, network, chats }: CheckedDump['contents']): Generator<string> {
-  const embedders = indexes.filter(({ settings }) => /"apiKey":"/.test(JSON.stringify(settings['embedders'] ?? null))).length;
-  const found = [
-    ...(embedders > 0 ? ['keys of embedders'] : []),
-    ...(Object.values(webhooks).some(({ headers }) => Object.keys(headers).length > 0) ? ['headers of webhooks'] : []),
-    ...(Object.keys(network?.remotes ?? {}).length > 0 ? ['keys of remote instances'] : []),
-    ...([...chats.values()].some(({ apiKey }) => typeof apiKey === 'string') ? ['keys of chats'] : []),
-  ];
-  if (found.length > 0) yield `this file holds secrets in clear: ${found.join(', ')}`;
-}
+const secretsOf = (contents: CheckedDump['contents']): string[] => {
+  const found = secretsIn(contents);
+  return found.length === 0 ? [] : [`this file holds secrets in clear: ${found.join(', ')}`];
+};
 
 const examineOld = async (open: OpenStored, version: number): Promise<Examined> => {
   let rawBytes = 0;
