@@ -4,24 +4,16 @@ import { auroraOperations } from './rds-double/aurora.ts';
 import { type Cluster, endCluster, makeCluster, newPassword, removeFolder } from './rds-double/clusters.ts';
 import { deleteInstance, describeInstances, forgetDeleted, modifyInstance, restoreInstance } from './rds-double/instances.ts';
 import { answer, type Fields, type Form, parseForm, RdsError, refusal } from './rds-double/query.ts';
-import {
-  accountAttributes,
-  copySnapshot,
-  createSnapshot,
-  deleteSnapshot,
-  describeExports,
-  describeSnapshots,
-  shareSnapshot,
-  startExport,
-} from './rds-double/snapshots.ts';
+import { copySnapshot, createSnapshot, deleteSnapshot, describeExports, describeSnapshots, shareSnapshot } from './rds-double/snapshots.ts';
 import { arnOf, type Caller, type Durations, type Instance, keyOf, type State } from './rds-double/state.ts';
 import { timeline } from './rds-double/status.ts';
+import { openSts, type Sts } from './rds-double/sts.ts';
 
 /**
  * RDS as far as its clients can see, over the AWS Query protocol, with real PostgreSQL behind it: an instance is a running cluster,
  * a snapshot is a copy of its data folder, a restore is a new cluster on a new port. Statuses change with a clock, never at once.
- * It answers Secrets Manager's GetSecretValue, too, for the passwords that it manages. Signatures are not looked at, but for the
- * region and the access key, which names the account.
+ * It answers Secrets Manager's GetSecretValue, too, for the passwords that it manages, STS, and AWS Backup's validations. Signatures are not looked at, but for
+ * the region and the access key, which names the account, or the session of a role.
  */
 export interface RdsDouble {
   readonly endpoint: string;
@@ -29,7 +21,15 @@ export interface RdsDouble {
   /** Of Aurora: clusters as its instances, and their snapshots. */
   readonly clusters: State;
   /** Every action that arrived, with the region it came to, in order. */
-  readonly seen: { readonly action: string; readonly region: string; readonly form: Form }[];
+  readonly seen: {
+    readonly action: string;
+    readonly region: string;
+    readonly account: string;
+    readonly body: string;
+    readonly form: Form;
+  }[];
+  /** Roles of other accounts that let Lifeboat in. */
+  readonly roles: Sts['roles'];
   /** The next request of this action fails with this; `times` of them. */
   fail(action: string, error: RdsError, times?: number): void;
   /** What the next snapshot or instance that this action makes comes to, in place of `available`. */
@@ -80,25 +80,26 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   CopyDBSnapshot: copySnapshot,
   DeleteDBSnapshot: deleteSnapshot,
   ModifyDBSnapshotAttribute: shareSnapshot,
-  StartExportTask: startExport,
   DescribeExportTasks: describeExports,
-  DescribeAccountAttributes: accountAttributes,
 };
 
 export const startRdsDouble = async (options: RdsDoubleOptions = {}): Promise<RdsDouble> => {
   const state: State = {
+    kind: 'db',
     now: options.now ?? (() => Date.now()),
     durations: { ...DURATIONS, ...options.durations },
     instances: new Map(),
     snapshots: new Map(),
     exports: new Map(),
     secrets: new Map(),
+    validations: new Map(),
     closedKeys: new Set(),
     snapshotQuota: 100,
     endings: new Map(),
   };
-  const clusters: State = { ...state, instances: new Map(), snapshots: new Map() };
+  const clusters: State = { ...state, kind: 'cluster', instances: new Map(), snapshots: new Map() };
   const aurora = auroraOperations(clusters);
+  const sts = openSts();
   const seen: RdsDouble['seen'] = [];
   const faults: { action: string; error: RdsError }[] = [];
   const folders = new Set<string>();
@@ -106,8 +107,10 @@ export const startRdsDouble = async (options: RdsDoubleOptions = {}): Promise<Rd
 
   const run = (request: IncomingMessage, body: string): string => {
     const form = parseForm(body);
-    const caller = callerOf(request);
-    seen.push({ action: form.action, region: caller.region, form });
+    const caller = callerOf(request, form, sts);
+    seen.push({ action: form.action, ...caller, body, form });
+    const identity = sts.answer(caller, form);
+    if (identity !== undefined) return answer(form.action, identity, 'https://sts.amazonaws.com/doc/2011-06-15/');
     forgetDeleted(state);
     forgetDeleted(clusters);
     const fault = faults.findIndex(({ action }) => action === form.action);
@@ -134,6 +137,7 @@ export const startRdsDouble = async (options: RdsDoubleOptions = {}): Promise<Rd
     state,
     clusters,
     seen,
+    roles: sts.roles,
     fail(action, error, times = 1) {
       for (let count = 0; count < times; count++) faults.push({ action, error });
     },
@@ -189,6 +193,12 @@ const respond = async (
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(Buffer.from(chunk));
   const body = Buffer.concat(chunks).toString('utf8');
+  const job = request.method === 'PUT' ? /^\/restore-jobs\/([^/]+)\/validations$/.exec(request.url ?? '')?.[1] : undefined;
+  if (job !== undefined) {
+    state.validations.set(decodeURIComponent(job), JSON.parse(body));
+    response.writeHead(204).end();
+    return;
+  }
   if (request.headers['x-amz-target'] === 'secretsmanager.GetSecretValue') return secretValue(response, body, state);
   const [status, document] = answered(() => run(request, body));
   response.writeHead(status, { 'content-type': 'text/xml' }).end(document);
@@ -214,7 +224,8 @@ const secretValue = (response: ServerResponse, body: string, state: State): void
 };
 
 /** `Credential=<key>/<date>/<region>/rds/aws4_request` */
-const callerOf = (request: IncomingMessage): Caller => {
-  const [, key = '', region = REGION] = /Credential=([^/]+)\/\d{8}\/([^/]+)\//.exec(request.headers.authorization ?? '') ?? [];
-  return { region, account: ACCOUNT_KEY.exec(key)?.[1] ?? ACCOUNT };
+const callerOf = ({ headers }: IncomingMessage, { action }: Form, sts: Sts): Caller => {
+  const [, key = '', region = REGION] = /Credential=([^/]+)\/\d{8}\/([^/]+)\//.exec(headers.authorization ?? '') ?? [];
+  const session = sts.accountOf(key, headers['x-amz-security-token']?.toString(), action);
+  return { region, account: session ?? ACCOUNT_KEY.exec(key)?.[1] ?? ACCOUNT };
 };

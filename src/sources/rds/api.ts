@@ -1,5 +1,6 @@
 import {
   CopyDBSnapshotCommand,
+  CreateDBInstanceCommand,
   CreateDBSnapshotCommand,
   DeleteDBInstanceCommand,
   DeleteDBSnapshotCommand,
@@ -13,8 +14,9 @@ import {
   RestoreDBInstanceFromDBSnapshotCommand,
   StartExportTaskCommand,
 } from '@aws-sdk/client-rds';
-import type { Placement, RdsAddress } from './address.ts';
-import { sent, tagsOf, unless } from './sent.ts';
+import type { Create, Placement, RdsAddress } from './address.ts';
+import type { Credentials } from './role.ts';
+import { sent, sharing, tagsOf, unless } from './sent.ts';
 import { type Export, ExportSchema, type Instance, InstanceSchema, type Snapshot, SnapshotSchema } from './shapes.ts';
 
 /** The calls of RDS that are made, in one region. All fail by name, see errors.ts. */
@@ -32,7 +34,9 @@ export interface Api {
   deleteSnapshot(id: string): Promise<void>;
   /** Manual snapshots that the account has in this region, and may have. */
   snapshotQuota(): Promise<{ readonly used: number; readonly max: number } | undefined>;
-  restore(id: string, snapshot: string, placement: Placement, tags: Tags): Promise<void>;
+  restore(id: string, snapshot: string, placement: Placed, tags: Tags): Promise<void>;
+  /** An instance without any data but, if it is named, an empty database. RDS makes its password, and keeps it. */
+  create(id: string, what: Create & { readonly database: string | undefined }, placement: Placement, tags: Tags): Promise<void>;
   /** Hands the master password to RDS, which makes a new one and keeps it in Secrets Manager. */
   manageSecret(id: string): Promise<void>;
   deleteInstance(id: string): Promise<void>;
@@ -42,6 +46,9 @@ export interface Api {
   startExport(id: string, snapshot: string, to: NonNullable<RdsAddress['export']>): Promise<void>;
 }
 
+/** `iam`: logins with tokens of IAM are taken. */
+export type Placed = Placement & { readonly iam: boolean };
+
 export type Tags = Readonly<Record<string, string>>;
 
 /** Requests that RDS fails by itself are sent again by the SDK, so often at most. */
@@ -50,10 +57,16 @@ const ATTEMPTS = 4;
 export interface At {
   readonly region?: string | undefined;
   readonly endpoint?: string | undefined;
+  readonly credentials?: (() => Promise<Credentials>) | undefined;
 }
 
-export const clientAt = ({ region, endpoint }: At): RDSClient =>
-  new RDSClient({ maxAttempts: ATTEMPTS, ...(region === undefined ? {} : { region }), ...(endpoint === undefined ? {} : { endpoint }) });
+export const clientAt = ({ region, endpoint, credentials }: At): RDSClient =>
+  new RDSClient({
+    maxAttempts: ATTEMPTS,
+    ...(region === undefined ? {} : { region }),
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(credentials === undefined ? {} : { credentials }),
+  });
 
 export const openApi = async (client: RDSClient): Promise<Api> => {
   const region = await sent('finding the AWS region', () => client.config.region());
@@ -105,7 +118,7 @@ export const openApi = async (client: RDSClient): Promise<Api> => {
     },
     async shareSnapshot(id, accounts) {
       const change = { DBSnapshotIdentifier: id, AttributeName: 'restore', ValuesToAdd: [...accounts] };
-      await sent(doing(`sharing snapshot ${id}`), () => client.send(new ModifyDBSnapshotAttributeCommand(change)));
+      await sharing(doing(`sharing snapshot ${id}`), () => client.send(new ModifyDBSnapshotAttributeCommand(change)));
     },
     async deleteSnapshot(id) {
       await unless('DBSnapshotNotFound', doing(`deleting snapshot ${id}`), () =>
@@ -118,7 +131,7 @@ export const openApi = async (client: RDSClient): Promise<Api> => {
       return quota?.Used === undefined || quota.Max === undefined ? undefined : { used: quota.Used, max: quota.Max };
     },
     async restore(id, snapshot, placement, tags) {
-      const { instanceClass, subnetGroup, securityGroups, parameterGroup } = placement;
+      const { instanceClass, subnetGroup, securityGroups, parameterGroup, iam } = placement;
       const command = new RestoreDBInstanceFromDBSnapshotCommand({
         DBInstanceIdentifier: id,
         DBSnapshotIdentifier: snapshot,
@@ -128,6 +141,7 @@ export const openApi = async (client: RDSClient): Promise<Api> => {
         DeletionProtection: false,
         BackupRetentionPeriod: 0,
         CopyTagsToSnapshot: false,
+        ...(iam ? { EnableIAMDatabaseAuthentication: true } : {}),
         ...(instanceClass === undefined ? {} : { DBInstanceClass: instanceClass }),
         ...(subnetGroup === undefined ? {} : { DBSubnetGroupName: subnetGroup }),
         ...(securityGroups === undefined ? {} : { VpcSecurityGroupIds: securityGroups }),
@@ -135,6 +149,29 @@ export const openApi = async (client: RDSClient): Promise<Api> => {
       });
       // Another attempt of the same step was faster: whose instance it is, its tags say.
       await unless('DBInstanceAlreadyExists', doing(`restoring snapshot ${snapshot} to ${id}`), () => client.send(command));
+    },
+    async create(id, { engine, version, storageGb, user, database }, placement, tags) {
+      const { instanceClass, subnetGroup, securityGroups, parameterGroup } = placement;
+      const command = new CreateDBInstanceCommand({
+        DBInstanceIdentifier: id,
+        Engine: engine,
+        DBInstanceClass: instanceClass,
+        AllocatedStorage: storageGb,
+        MasterUsername: user,
+        ManageMasterUserPassword: true,
+        StorageEncrypted: true,
+        Tags: tagsOf(tags),
+        PubliclyAccessible: false,
+        MultiAZ: false,
+        DeletionProtection: false,
+        BackupRetentionPeriod: 0,
+        ...(version === undefined ? {} : { EngineVersion: version }),
+        ...(database === undefined ? {} : { DBName: database }),
+        ...(subnetGroup === undefined ? {} : { DBSubnetGroupName: subnetGroup }),
+        ...(securityGroups === undefined ? {} : { VpcSecurityGroupIds: securityGroups }),
+        ...(parameterGroup === undefined ? {} : { DBParameterGroupName: parameterGroup }),
+      });
+      await unless('DBInstanceAlreadyExists', doing(`making instance ${id}`), () => client.send(command));
     },
     async manageSecret(id) {
       const command = new ModifyDBInstanceCommand({ DBInstanceIdentifier: id, ManageMasterUserPassword: true, ApplyImmediately: true });

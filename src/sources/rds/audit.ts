@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { CheckSchema } from '../../backup/schemas.ts';
 import type { Part, Stage, StageContext } from '../contract.ts';
 import type { Means } from './means.ts';
-import { referenceOf } from './reference.ts';
+import { referenceIn } from './reference.ts';
 import { isUnmeasured, openRestored, restoreInput } from './restored.ts';
 
 const FactsSchema = z.object({ checks: z.array(CheckSchema) });
@@ -10,7 +10,7 @@ const FactsSchema = z.object({ checks: z.array(CheckSchema) });
 /** The engine's own audit of the restored instance: it reads every row, and so everything that RDS brings from S3. */
 export const auditStage = (means: Means): Stage => {
   const engineAudit = async (context: StageContext): Promise<Stage> => {
-    const { engine, login } = await openRestored(means, referenceOf(restoreInput(context).manifest));
+    const { engine, login } = await openRestored(means, referenceIn(restoreInput(context).manifest));
     return engine.audit(login, means.services);
   };
   return {

@@ -14,8 +14,8 @@ import {
 } from '@aws-sdk/client-rds';
 import { LifeboatError } from '../../errors.ts';
 import type { Api } from './api.ts';
-import { type Cluster, ClusterSchema, ClusterSnapshotSchema } from './cluster-shapes.ts';
-import { sent, tagsOf, unless } from './sent.ts';
+import { type Cluster, clusterOf, clusterSnapshotOf } from './cluster-shapes.ts';
+import { sent, sharing, tagsOf, unless } from './sent.ts';
 import { INCOMPLETE, type Instance, type Snapshot } from './shapes.ts';
 
 /** Aurora: the same calls, of clusters. What is restored is a cluster without instances, and gets one. */
@@ -27,7 +27,7 @@ export const openClusterApi = (client: RDSClient, instances: Api): Api => {
       client.send(new DescribeDBClustersCommand({ DBClusterIdentifier: id })),
     );
     const [cluster] = found?.DBClusters ?? [];
-    return cluster === undefined ? undefined : ClusterSchema.parse(cluster);
+    return cluster === undefined ? undefined : clusterOf(cluster);
   };
   const findSnapshot = async (id: string): Promise<Snapshot | undefined> => {
     const shared = id.startsWith('arn:') ? { IncludeShared: true } : {};
@@ -35,7 +35,7 @@ export const openClusterApi = (client: RDSClient, instances: Api): Api => {
       client.send(new DescribeDBClusterSnapshotsCommand({ DBClusterSnapshotIdentifier: id, ...shared })),
     );
     const [snapshot] = found?.DBClusterSnapshots ?? [];
-    return snapshot === undefined ? undefined : ClusterSnapshotSchema.parse(snapshot);
+    return snapshot === undefined ? undefined : clusterSnapshotOf(snapshot);
   };
   /** A cluster is of use once an instance of it is. */
   const asInstance = async ({ server, members }: Cluster): Promise<Instance> => {
@@ -54,7 +54,7 @@ export const openClusterApi = (client: RDSClient, instances: Api): Api => {
     async *instances() {
       for (let Marker: string | undefined; ; ) {
         const page = await sent(doing('listing clusters'), () => client.send(new DescribeDBClustersCommand({ Marker })));
-        for (const cluster of page.DBClusters ?? []) yield ClusterSchema.parse(cluster).server;
+        for (const cluster of page.DBClusters ?? []) yield clusterOf(cluster).server;
         Marker = page.Marker;
         if (Marker === undefined || Marker === '') return;
       }
@@ -82,7 +82,7 @@ export const openClusterApi = (client: RDSClient, instances: Api): Api => {
     },
     async shareSnapshot(id, accounts) {
       const change = { DBClusterSnapshotIdentifier: id, AttributeName: 'restore', ValuesToAdd: [...accounts] };
-      await sent(doing(`sharing snapshot ${id}`), () => client.send(new ModifyDBClusterSnapshotAttributeCommand(change)));
+      await sharing(doing(`sharing snapshot ${id}`), () => client.send(new ModifyDBClusterSnapshotAttributeCommand(change)));
     },
     async deleteSnapshot(id) {
       const command = new DeleteDBClusterSnapshotCommand({ DBClusterSnapshotIdentifier: id });
@@ -93,7 +93,7 @@ export const openClusterApi = (client: RDSClient, instances: Api): Api => {
       const quota = AccountQuotas.find(({ AccountQuotaName }) => AccountQuotaName === 'ManualClusterSnapshots');
       return quota?.Used === undefined || quota.Max === undefined ? undefined : { used: quota.Used, max: quota.Max };
     },
-    async restore(id, snapshot, { subnetGroup, securityGroups, parameterGroup }, tags) {
+    async restore(id, snapshot, { subnetGroup, securityGroups, parameterGroup, iam }, tags) {
       const known = await findSnapshot(snapshot);
       if (known === undefined)
         throw new LifeboatError('NoSuchObject', `there is no snapshot ${snapshot} in ${region}`, {
@@ -107,6 +107,7 @@ export const openClusterApi = (client: RDSClient, instances: Api): Api => {
         Tags: tagsOf(tags),
         DeletionProtection: false,
         CopyTagsToSnapshot: false,
+        ...(iam ? { EnableIAMDatabaseAuthentication: true } : {}),
         ...(subnetGroup === undefined ? {} : { DBSubnetGroupName: subnetGroup }),
         ...(securityGroups === undefined ? {} : { VpcSecurityGroupIds: securityGroups }),
         ...(parameterGroup === undefined ? {} : { DBClusterParameterGroupName: parameterGroup }),

@@ -1,83 +1,42 @@
+import type { DBCluster, DBClusterSnapshot } from '@aws-sdk/client-rds';
 import { z } from 'zod';
-import type { Instance, Snapshot } from './shapes.ts';
-import { Tags } from './shapes.ts';
+import { type Instance, InstanceSchema, type Snapshot, SnapshotSchema } from './shapes.ts';
 
-/** What is read of the answers about Aurora clusters, in the words of instances. */
+/** What is read of the answers about Aurora clusters: what their fields are called of instances, and then the same. */
 
-export const ClusterSchema = z
-  .object({
-    DBClusterIdentifier: z.string(),
-    DBClusterArn: z.string(),
-    Status: z.string(),
-    Engine: z.string(),
-    EngineVersion: z.string(),
-    MasterUsername: z.string(),
-    DatabaseName: z.string().optional(),
-    Endpoint: z.string().optional(),
-    Port: z.int().optional(),
-    AllocatedStorage: z.number().default(0),
-    StorageEncrypted: z.boolean().default(false),
-    KmsKeyId: z.string().optional(),
-    DBClusterMembers: z.array(z.object({ DBInstanceIdentifier: z.string(), IsClusterWriter: z.boolean().default(false) })).default([]),
-    MasterUserSecret: z.object({ SecretArn: z.string().optional(), SecretStatus: z.string().optional() }).optional(),
-    TagList: Tags,
-  })
-  .transform((raw) => ({
-    members: raw.DBClusterMembers.map(({ DBInstanceIdentifier: id, IsClusterWriter: writer }) => ({ id, writer })),
-    /** As of an instance; its status is that of the cluster alone. */
-    server: {
-      id: raw.DBClusterIdentifier,
-      arn: raw.DBClusterArn,
-      status: raw.Status,
-      instanceClass: '',
-      engine: raw.Engine,
-      engineVersion: raw.EngineVersion,
-      user: raw.MasterUsername,
-      database: raw.DatabaseName,
-      endpoint: raw.Endpoint === undefined || raw.Port === undefined ? undefined : { host: raw.Endpoint, port: raw.Port },
-      bytes: raw.AllocatedStorage * 1024 ** 3,
-      encrypted: raw.StorageEncrypted,
-      kmsKey: raw.KmsKeyId,
-      cluster: undefined,
-      secret: raw.MasterUserSecret?.SecretStatus === 'active' ? raw.MasterUserSecret.SecretArn : undefined,
-      hasSecret: raw.MasterUserSecret !== undefined,
-      tags: raw.TagList,
-    } satisfies Instance,
-  }));
-export type Cluster = z.output<typeof ClusterSchema>;
+export interface Cluster {
+  readonly members: readonly { readonly id: string; readonly writer: boolean }[];
+  /** As of an instance; its status is that of the cluster alone, and it has no class. */
+  readonly server: Instance;
+}
 
-export const ClusterSnapshotSchema = z
-  .object({
-    DBClusterSnapshotIdentifier: z.string(),
-    DBClusterSnapshotArn: z.string(),
-    DBClusterIdentifier: z.string(),
-    Status: z.string(),
-    SnapshotType: z.string(),
-    Engine: z.string(),
-    EngineVersion: z.string(),
-    MasterUsername: z.string(),
-    PercentProgress: z.number().default(0),
-    AllocatedStorage: z.number().default(0),
-    StorageEncrypted: z.boolean().default(false),
-    KmsKeyId: z.string().optional(),
-    SnapshotCreateTime: z.date().optional(),
-    TagList: Tags,
-  })
-  .transform(
-    (raw): Snapshot => ({
-      id: raw.DBClusterSnapshotIdentifier,
-      arn: raw.DBClusterSnapshotArn,
-      instance: raw.DBClusterIdentifier,
-      status: raw.Status,
-      type: raw.SnapshotType,
-      engine: raw.Engine,
-      engineVersion: raw.EngineVersion,
-      user: raw.MasterUsername,
-      percent: raw.PercentProgress,
-      bytes: raw.AllocatedStorage * 1024 ** 3,
-      encrypted: raw.StorageEncrypted,
-      kmsKey: raw.KmsKeyId,
-      createdAt: raw.SnapshotCreateTime,
-      tags: raw.TagList,
+const Members = z.array(z.object({ DBInstanceIdentifier: z.string(), IsClusterWriter: z.boolean().default(false) })).default([]);
+
+export const clusterOf = (answer: DBCluster): Cluster => {
+  const { DBClusterIdentifier, DBClusterArn, Status, DatabaseName, Endpoint, Port, ...same } = answer;
+  return {
+    members: Members.parse(answer.DBClusterMembers).map(({ DBInstanceIdentifier: id, IsClusterWriter: writer }) => ({ id, writer })),
+    server: InstanceSchema.parse({
+      ...same,
+      DBInstanceIdentifier: DBClusterIdentifier,
+      DBInstanceArn: DBClusterArn,
+      DBInstanceStatus: Status,
+      DBInstanceClass: '',
+      // Aurora grows by itself and says 1 GiB of every cluster.
+      AllocatedStorage: 0,
+      DBName: DatabaseName,
+      Endpoint: Endpoint === undefined || Port === undefined ? undefined : { Address: Endpoint, Port },
     }),
-  );
+  };
+};
+
+export const clusterSnapshotOf = (answer: DBClusterSnapshot): Snapshot => {
+  const { DBClusterSnapshotIdentifier, DBClusterSnapshotArn, DBClusterIdentifier, StorageEncrypted, ...same } = answer;
+  return SnapshotSchema.parse({
+    ...same,
+    DBSnapshotIdentifier: DBClusterSnapshotIdentifier,
+    DBSnapshotArn: DBClusterSnapshotArn,
+    DBInstanceIdentifier: DBClusterIdentifier,
+    Encrypted: StorageEncrypted,
+  });
+};

@@ -35,6 +35,7 @@ const concludeSnapshot = (reference: Reference): Conclusion => ({
   // Nothing was read: a restore has nothing to be compared with.
   details: null,
   notIncluded: {},
+  needs: `RDS snapshot ${reference.arn}`,
   guide: snapshotGuide(reference),
 });
 

@@ -4,12 +4,13 @@ import type { BackupId, Receipt } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
 import type { Cursor, Part, Stage, StageContext, TaskContext } from '../contract.ts';
 import type { RdsAddress } from './address.ts';
+import { awaitCopies, type Copied } from './copies.ts';
 import { engineNamed } from './engine.ts';
 import type { Means } from './means.ts';
 import { cloneId, snapshotId } from './names.ts';
 import { EXTENSION, encodeReference, type Reference, referenceIn } from './reference.ts';
 import { isLater, type Snapshot } from './shapes.ts';
-import { awaitCopy, awaitExport, awaitSnapshot, copiesOf } from './snapshot.ts';
+import { awaitExport, awaitSnapshot } from './snapshot.ts';
 import { loginTo } from './temporary.ts';
 import { isWaiting, waiting } from './waiting.ts';
 
@@ -83,18 +84,16 @@ const dumpReference = async (means: Means, context: TaskContext, resume: Cursor 
   const snapshot = await awaitSnapshot(api, snapshotId(address.instance, backup), backup);
   if (isLater(snapshot)) return waiting(snapshot, context, resume);
   // All are begun before any is waited for.
-  const copies = await Promise.all(copiesOf(address, backup).map((copy) => awaitCopy(clients.open, snapshot, copy, backup)));
+  const copies = await awaitCopies(clients.open, address, snapshot, backup);
   const exported = address.export === undefined ? null : await awaitExport(api, snapshot, address.export, backup);
-  const open = [...copies, exported].find((one) => one !== null && isLater(one));
-  if (open !== undefined && open !== null && isLater(open)) return waiting(open, context, resume);
-  const done = copies.flatMap((copy) => (isLater(copy) ? [] : [copy]));
-  const ended = exported === null || isLater(exported) ? null : exported;
+  if (isLater(copies)) return waiting(copies, context, resume);
+  if (exported !== null && isLater(exported)) return waiting(exported, context, resume);
   const reference = referenceTo(snapshot, {
     address,
     region: api.region,
     database: await databaseOf(means),
-    copies: done,
-    exported: ended,
+    copies,
+    exported,
   });
   const segment = await context.write.write(ordinal(context.task, 0), once(encodeReference(reference)), {
     encoding: 'identity',
@@ -109,12 +108,12 @@ interface Found {
   readonly address: RdsAddress;
   readonly region: string;
   readonly database: string | null;
-  readonly copies: Reference['copies'];
+  readonly copies: readonly Copied[];
   readonly exported: Reference['export'];
 }
 
 const referenceTo = (snapshot: Snapshot, { address, region, database, copies, exported }: Found): Reference => {
-  const { id, arn, engine, engineVersion, user, kmsKey, createdAt } = snapshot;
+  const { id, arn, engine, engineVersion, user, kmsKey, createdAt, bytes } = snapshot;
   if (createdAt === undefined) throw new LifeboatError('SnapshotFailed', `snapshot ${id} is available and has no time`);
   return {
     kind: 'rds-snapshot',
@@ -130,7 +129,8 @@ const referenceTo = (snapshot: Snapshot, { address, region, database, copies, ex
     user: address.user ?? user,
     createdAt: createdAt.toISOString(),
     kmsKey: kmsKey ?? null,
-    copies,
+    bytes,
+    copies: [...copies],
     export: exported,
   };
 };

@@ -1,6 +1,6 @@
 import type { Json, Manifest } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
-import type { Budget, Conclusion, Facts, Services, Stage, StageContext, Tampering } from '../contract.ts';
+import type { Budget, Conclusion, Facts, Services, Stage, StageContext, Tampering, Target } from '../contract.ts';
 
 /** How to log in to a database in a temporary instance. The password is in memory only. */
 export interface Login {
@@ -8,7 +8,9 @@ export interface Login {
   readonly port: number;
   readonly database: string;
   readonly user: string;
-  readonly password: string;
+  readonly auth: 'password' | 'iam';
+  /** Absent with tokens of IAM. */
+  readonly password?: string;
   readonly sslmode: 'disable' | 'require' | 'verify-ca' | 'verify-full';
   readonly sslrootcert?: string | undefined;
   /** A reference. */
@@ -34,6 +36,8 @@ export interface Engine {
   /** With a manifest without details, only what must hold in any database. */
   audit(login: Login, services: Services): Stage;
   tamper(login: Login, services: Services, manifest: Manifest, seed: number, budget: Budget): Promise<Tampering>;
+  /** Where a backup of rows goes: the database of the login, which a drill makes. Nobody is asked before a stage is run. */
+  target(login: Login, services: Services): Target;
 }
 
 /** Fails with Unsupported. */

@@ -1,3 +1,4 @@
+import { accountOf } from './names.ts';
 import type { Reference } from './reference.ts';
 
 /** The part of RESTORE.md about the snapshot: what it is, and how to restore it without Lifeboat. */
@@ -6,7 +7,7 @@ export const snapshotGuide = (reference: Reference): string => {
   return `### From the RDS snapshot
 
 Snapshot \`${arn}\` shows ${engine} ${engineVersion} of instance \`${instance}\` at ${createdAt}.${kmsKey === null ? '' : ` It is encrypted with \`${kmsKey}\`.`}
-${copies.map((copy) => `A copy is \`${copy.arn}\`${copy.sharedWith.length > 0 ? `, shared with ${copy.sharedWith.join(', ')}` : ''}.\n`).join('')}
+${copies.map(copyLine).join('')}
 \`\`\`sh
 ${commands(reference)}
 \`\`\`
@@ -30,4 +31,10 @@ const commands = ({ arn, region, instance, cluster, engine }: Reference): string
         `aws rds wait db-instance-available ${at} --db-instance-identifier ${restored}`,
       ];
   return made.join('\n');
+};
+
+const copyLine = ({ arn, sharedWith, role }: Reference['copies'][number]): string => {
+  const shared = sharedWith.length > 0 ? `, shared with ${sharedWith.join(', ')}` : '';
+  const owned = role === null ? '' : `, which belongs to account ${accountOf(arn)} (made with \`${role}\`)`;
+  return `A copy is \`${arn}\`${shared}${owned}.\n`;
 };

@@ -1,13 +1,19 @@
-import { LifeboatError } from '../../errors.ts';
+import { isLifeboatError, LifeboatError } from '../../errors.ts';
 import type { Facts, Problem } from '../contract.ts';
 import type { RdsAddress } from './address.ts';
 import type { Api } from './api.ts';
-import { type Engine, engineNamed } from './engine.ts';
+import type { OpenApi, Place } from './clients.ts';
+import { copiesElsewhere, sharedWith } from './copies.ts';
+import { engineNamed } from './engine.ts';
+import { keyProblems } from './keys.ts';
+import type { Means } from './means.ts';
+import { accountOf } from './names.ts';
 import type { Instance } from './shapes.ts';
 import { isPassing, isReady } from './snapshot.ts';
 
 /** Asks RDS alone: production sees no connection. Changes nothing. */
-export const inspectInstance = async (api: Api, address: RdsAddress, engines: readonly Engine[]): Promise<Facts> => {
+export const inspectInstance = async ({ address, engines, clients }: Means): Promise<Facts> => {
+  const api = await clients.home();
   const instance = await api.instance(address.instance);
   if (instance === undefined)
     throw new LifeboatError('NoSuchDatabase', `there is no DB instance ${address.instance} in ${api.region}`, {
@@ -19,7 +25,12 @@ export const inspectInstance = async (api: Api, address: RdsAddress, engines: re
     place: instance.arn,
     content: address.database ?? instance.database ?? instance.id,
     bytes: instance.bytes,
-    problems: [...problemsOf(instance, address), ...(await quotaProblem(api, address))],
+    problems: [
+      ...problemsOf(instance, address),
+      ...keyProblems(instance, address, api.region),
+      ...(await quotaProblems(api, instance, address)),
+      ...(await Promise.all(copiesElsewhere(address).map((place) => reachProblems(clients.open, place)))).flat(),
+    ],
   };
 };
 
@@ -60,44 +71,31 @@ const problemsOf = (instance: Instance, address: RdsAddress): Problem[] => [
         },
       ]
     : []),
-  ...keyProblems(instance, address),
 ];
 
-/** The default key `aws/rds` belongs to AWS: nobody else can be given it, and it does not exist elsewhere. */
-const keyProblems = (instance: Instance, { copies, share, region }: RdsAddress): Problem[] => {
-  if (!instance.encrypted) return [];
-  const abroad = copies.filter((copy) => copy.kmsKey === undefined && copy.region !== region).map((copy) => copy.region);
-  return [
-    ...(share !== undefined && share.kmsKey === undefined
-      ? [
-          {
-            code: 'SnapshotNotShareable',
-            message: `the snapshots of ${instance.id} are under the key ${instance.kmsKey ?? 'of AWS'}, and no key is named that other accounts can use`,
-            hint: 'Name a customer managed key under share.kmsKey: the default key aws/rds cannot be shared, so a copy under that key is.',
-          },
-        ]
-      : []),
-    ...(abroad.length === 0
-      ? []
-      : [
-          {
-            code: 'CopyNeedsKey',
-            message: `the snapshots of ${instance.id} are encrypted, and no key of ${abroad.join(', ')} is named for their copies`,
-            hint: 'Name a key of that region under copies[].kmsKey: a key does not leave its region.',
-          },
-        ]),
-  ];
-};
+/** A copy to share is a second manual snapshot. */
+const quotaProblems = (api: Api, instance: Instance, address: RdsAddress): Promise<Problem[]> =>
+  quotaProblem(api, sharedWith(address).length > 0 && address.share?.kmsKey !== instance.kmsKey ? 2 : 1, api.region);
 
-const quotaProblem = async (api: Api, { share }: RdsAddress): Promise<Problem[]> => {
+const quotaProblem = async (api: Api, needed: number, where: string): Promise<Problem[]> => {
   const quota = await api.snapshotQuota();
-  const needed = share?.kmsKey === undefined ? 1 : 2;
   if (quota === undefined || quota.used + needed <= quota.max) return [];
   return [
     {
       code: 'SnapshotQuotaExceeded',
-      message: `${quota.used} of ${quota.max} manual snapshots are there in ${api.region}, ${needed} more ${needed === 1 ? 'is' : 'are'} needed`,
+      message: `${quota.used} of ${quota.max} manual snapshots are there in ${where}, ${needed} more ${needed === 1 ? 'is' : 'are'} needed`,
       hint: 'Delete old manual snapshots, keep fewer backups, or ask AWS for a higher quota.',
     },
   ];
+};
+
+/** Whether the other region or account lets in, and has room: asked before anything is made. */
+const reachProblems = async (open: OpenApi, place: Place): Promise<Problem[]> => {
+  const where = place.role === undefined ? `${place.region}` : `account ${accountOf(place.role.arn)} in ${place.region}`;
+  try {
+    return await quotaProblem(await open(place), 1, where);
+  } catch (error) {
+    if (!isLifeboatError(error) || error.retryable) throw error;
+    return [{ code: 'CopyRefused', message: `no copy can be made in ${where}: ${error.message}`, hint: error.hint }];
+  }
 };

@@ -1,5 +1,5 @@
 import type { SourceKind } from '../contract.ts';
-import { addressFromUrl, type RdsAddress, RdsAddressSchema, redact } from './address.ts';
+import { addressFromUrl, type RdsAddress, RdsAddressSchema, redact, restoredAddress } from './address.ts';
 import type { Engine } from './engine.ts';
 
 /** DB instances of Amazon RDS. The engines speak to the servers inside. */
@@ -11,5 +11,7 @@ export const rds = (engines: () => Promise<readonly Engine[]>): SourceKind<RdsAd
   redact,
   source: async (address, services) => (await import('./source.ts')).rdsSource(address, services, await engines()),
   target: async (address, services) => (await import('./target.ts')).rdsTarget(address, services, await engines()),
+  restored: (address, resource) => restoredAddress(address, resource),
+  verifyPool: async (manifest) => (await import('./verify.ts')).verifySnapshots(manifest),
   scratch: (address, name) => ({ ...address, instance: name }),
 });

@@ -32,3 +32,6 @@ export const cloneId = (backup: BackupId): string => `${CLONE_PREFIX}${backup}`.
 
 /** At most 60 characters. */
 export const exportId = (backup: BackupId): string => `lifeboat-${backup}`.toLowerCase();
+
+/** `arn:aws:iam::210987654321:role/copies` is of 210987654321, the ARN of a snapshot likewise. */
+export const accountOf = (arn: string): string => arn.split(':')[4] ?? '';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Manifest } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
+import { accountOf } from './names.ts';
 
 /** The artifact of a snapshot backup: where the snapshot is, and what it is of. Also the context of its segment. */
 export const ReferenceSchema = z.object({
@@ -20,7 +21,20 @@ export const ReferenceSchema = z.object({
   /** ISO 8601: the instant that the snapshot shows. */
   createdAt: z.string(),
   kmsKey: z.string().nullable(),
-  copies: z.array(z.object({ snapshot: z.string(), arn: z.string(), region: z.string(), sharedWith: z.array(z.string()) })),
+  /** Of the volume, as RDS has it; null in references of older backups. */
+  bytes: z.number().nullable().default(null),
+  copies: z.array(
+    z.object({
+      snapshot: z.string(),
+      arn: z.string(),
+      region: z.string(),
+      sharedWith: z.array(z.string()),
+      /** ARN of the role of another account that made it there. */
+      role: z.string().nullable().default(null),
+      /** It stays when the backup goes. */
+      kept: z.boolean().default(false),
+    }),
+  ),
   export: z.object({ task: z.string(), bucket: z.string(), prefix: z.string() }).nullable(),
 });
 export type Reference = z.output<typeof ReferenceSchema>;
@@ -55,13 +69,24 @@ export const referenceOf = (manifest: Manifest): Reference => {
   });
 };
 
-/** The snapshot, or its copy, in the region of the restore. */
-export const snapshotIn = (reference: Reference, region: string): string => {
-  if (reference.region === region) return reference.arn;
-  const copy = reference.copies.find((one) => one.region === region && one.sharedWith.length === 0);
-  if (copy !== undefined) return copy.arn;
-  const regions = [reference.region, ...reference.copies.map((one) => one.region)];
-  throw new LifeboatError('TargetProblem', `snapshot ${reference.snapshot} is not in ${region}`, {
-    hint: `It is in ${[...new Set(regions)].join(', ')}; name one of them as the region of the target, or give the source copies.`,
-  });
+/** Whether snapshots of a backup lie in more than one account, so that it matters whose credentials ask. */
+export const isInAccounts = (reference: Reference): boolean => new Set(snapshotsOf(reference).map(({ arn }) => accountOf(arn))).size > 1;
+
+/** The snapshot, or its copy, in the region of the restore; where other accounts have copies, that of `account`. */
+export const snapshotIn = (reference: Reference, region: string, account?: string): string => {
+  const known = snapshotsOf(reference);
+  const found = known.find((one) => one.region === region && (account === undefined || accountOf(one.arn) === account));
+  if (found !== undefined) return found.arn;
+  const places = known.map((one) => (account === undefined ? one.region : `${one.region} of account ${accountOf(one.arn)}`));
+  throw new LifeboatError(
+    'TargetProblem',
+    `snapshot ${reference.snapshot} is not in ${region}${account === undefined ? '' : ` of account ${account}`}`,
+    { hint: `It is in ${[...new Set(places)].join(', ')}; name one of them as the region of the target, or give the source copies.` },
+  );
 };
+
+/** Those that can be restored from; what is there to be shared only repeats the first. */
+const snapshotsOf = ({ region, arn, copies }: Reference): readonly { readonly region: string; readonly arn: string }[] => [
+  { region, arn },
+  ...copies.filter(({ sharedWith }) => sharedWith.length === 0),
+];

@@ -7,11 +7,11 @@ import type { Reference } from './reference.ts';
 import { loginTo } from './temporary.ts';
 
 /** The restored instance, ready to be logged in to. */
-export const openRestored = async ({ address, services, engines, clients }: Means, reference: Reference) => {
+export const openRestored = async ({ address, services, engines, clients }: Means, reference: Reference | undefined) => {
   const instance = await (await clients.home()).instance(address.instance);
   if (instance === undefined)
     throw new LifeboatError('TargetProblem', `there is no instance ${address.instance}`, { hint: 'Was it deleted meanwhile?' });
-  const login = await loginTo(instance, address, reference.database, services);
+  const login = await loginTo(instance, address, reference?.database ?? null, services);
   return { engine: engineNamed(engines, instance.engine), login };
 };
 

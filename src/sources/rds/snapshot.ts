@@ -2,7 +2,7 @@ import type { BackupId } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
 import type { RdsAddress } from './address.ts';
 import type { Api } from './api.ts';
-import { exportId, sharedId, snapshotId, TAG } from './names.ts';
+import { exportId, snapshotId, TAG } from './names.ts';
 import type { Reference } from './reference.ts';
 import { type Later, later, type Snapshot } from './shapes.ts';
 
@@ -71,40 +71,6 @@ const own = (snapshot: Snapshot, backup: BackupId): Snapshot => {
   });
 };
 
-export type OpenApi = (region: string | undefined) => Promise<Api>;
-
-/** A copy that a backup is to have beside its snapshot. */
-export interface Copy {
-  readonly id: string;
-  readonly region: string | undefined;
-  readonly kmsKey: string | undefined;
-  readonly sharedWith: readonly string[];
-}
-
-/** Copies of the configuration; the one to share lies in the source's region, under a key that others can be given. */
-export const copiesOf = ({ instance, copies, share, region }: RdsAddress, backup: BackupId): Copy[] => [
-  ...copies.map((copy) => ({ id: snapshotId(instance, backup), sharedWith: [], region: copy.region, kmsKey: copy.kmsKey })),
-  ...(share?.kmsKey === undefined ? [] : [{ id: sharedId(instance, backup), region, kmsKey: share.kmsKey, sharedWith: share.accounts }]),
-];
-
-/** Makes the copy, waits for it, and shares it. The copy is asked for where it is to be. */
-export const awaitCopy = async (
-  openApi: OpenApi,
-  source: Snapshot,
-  copy: Copy,
-  backup: BackupId,
-): Promise<Reference['copies'][number] | Later> => {
-  const api = await openApi(copy.region);
-  if ((await api.snapshot(copy.id)) === undefined) {
-    await api.copySnapshot(copy.id, source.arn, copy.kmsKey, { [TAG.backup]: backup });
-    return later(`copy ${copy.id} to ${api.region} has begun`);
-  }
-  const made = await awaitSnapshot(api, copy.id, backup);
-  if (!('arn' in made)) return made;
-  if (copy.sharedWith.length > 0) await api.shareSnapshot(copy.id, copy.sharedWith);
-  return { snapshot: made.id, arn: made.arn, region: api.region, sharedWith: [...copy.sharedWith] };
-};
-
 /** Statuses of an export that will not become COMPLETE. */
 const EXPORT_FAILED = new Set(['FAILED', 'CANCELED']);
 
@@ -125,17 +91,4 @@ export const awaitExport = async (
       hint: 'Check the bucket, the role and the key of the export.',
     });
   return task.status === 'COMPLETE' ? { task: id, bucket: to.bucket, prefix: to.prefix ?? '' } : later(`export ${id} is ${task.status}`);
-};
-
-/** Deletes what this backup made, and nothing else; a snapshot that is not there, or carries no tag of ours, is passed over. */
-export const deleteSnapshots = async (
-  openApi: OpenApi,
-  ids: readonly { readonly id: string; readonly region: string | undefined }[],
-  backup: BackupId,
-): Promise<void> => {
-  for (const { id, region } of ids) {
-    const api = await openApi(region);
-    const snapshot = await api.snapshot(id);
-    if (snapshot?.tags.get(TAG.backup) === backup && snapshot.type === 'manual') await api.deleteSnapshot(id);
-  }
 };

@@ -4,22 +4,23 @@ import type { Services, Source } from '../contract.ts';
 import type { RdsAddress } from './address.ts';
 import { clientsOf } from './clients.ts';
 import { concludeBackup, sealStage } from './conclude.ts';
+import { deleteSnapshots, madeBy } from './copies.ts';
 import { databaseOf, dumpStage } from './dump.ts';
 import { type Engine, engineNamed } from './engine.ts';
 import { inspectInstance } from './inspect.ts';
 import type { Means } from './means.ts';
-import { cloneId, snapshotId } from './names.ts';
+import { cloneId } from './names.ts';
 import { referenceIn } from './reference.ts';
 import { isLater, type Later, type Snapshot } from './shapes.ts';
-import { awaitSnapshot, beginSnapshot, copiesOf, deleteSnapshots } from './snapshot.ts';
-import { awaitInstance, loginTo, reap, removeInstance } from './temporary.ts';
+import { awaitSnapshot, beginSnapshot } from './snapshot.ts';
+import { awaitInstance, endInstance, loginTo, reap } from './temporary.ts';
 
 /** A DB instance, as of a snapshot that RDS makes of its volume. */
 export const rdsSource = (address: RdsAddress, services: Services, engines: readonly Engine[]): Source => {
   const clients = clientsOf(address);
   const means: Means = { address, services, engines, clients };
   return {
-    inspect: async () => inspectInstance(await clients.home(), address, engines),
+    inspect: () => inspectInstance(means),
     async ready(backup) {
       const api = await clients.home();
       const begun = await beginSnapshot(api, address, backup);
@@ -35,33 +36,29 @@ export const rdsSource = (address: RdsAddress, services: Services, engines: read
       const at = (snapshot.createdAt ?? services.now()).toISOString();
       if (address.mode === 'snapshot') return { consistency: 'snapshot', at, token: { snapshot: snapshot.id } };
       const { quiesced } = engineNamed(engines, snapshot.engine);
-      return { consistency: 'quiesced', at, token: { ...quiesced(snapshot.arn), clone: cloneId(backup) } };
+      return { consistency: 'quiesced', at, token: { ...quiesced(snapshot.arn), clone: cloneId(backup), backup } };
     },
     dump: dumpStage(means),
     seal: sealStage(engines),
     conclude: (context) => concludeBackup(context, engines),
     async close(at) {
       if (at.consistency !== 'quiesced') return;
-      const api = await clients.home();
-      await removeInstance(api, CloneToken.parse(at.token).clone);
+      const { clone, backup } = CloneToken.parse(at.token);
+      await endInstance(await clients.home(), clone, backup);
+    },
+    async abandon(backup) {
+      if (address.mode === 'clone-dump') await endInstance(await clients.home(), cloneId(backup), backup);
     },
     async forget(backup, manifest) {
       const reference = manifest === undefined ? undefined : referenceIn(manifest);
-      const made =
-        reference === undefined
-          ? [{ id: snapshotId(address.instance, backup), region: address.region }, ...copiesOf(address, backup)]
-          : [
-              { id: reference.snapshot, region: reference.region },
-              ...reference.copies.map((copy) => ({ id: copy.snapshot, region: copy.region })),
-            ];
-      await deleteSnapshots(clients.open, made, backup);
+      await deleteSnapshots(clients.open, madeBy(address, backup, reference), backup);
     },
-    tidy: async () => reap(await clients.home(), services.now()),
+    tidy: async (hasEnded) => reap(await clients.home(), services.now(), hasEnded),
   };
 };
 
 /** Beside what the engine keeps in it. */
-const CloneToken = z.object({ clone: z.string() });
+const CloneToken = z.object({ clone: z.string(), backup: z.string() });
 
 /** Brings the clone up and looks whether it can be dumped. One that never can is removed at once. */
 const readyClone = async (means: Means, snapshot: Snapshot, id: string, owner: string): Promise<Later | undefined> => {
@@ -76,7 +73,7 @@ const readyClone = async (means: Means, snapshot: Snapshot, id: string, owner: s
     return undefined;
   } catch (error) {
     const another = isLifeboatError(error, 'TargetNotEmpty');
-    if (!another && !(isLifeboatError(error) && error.retryable)) await removeInstance(api, id, owner);
+    if (!another && !(isLifeboatError(error) && error.retryable)) await endInstance(api, id, owner);
     throw error;
   }
 };

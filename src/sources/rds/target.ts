@@ -4,18 +4,22 @@ import type { Loaded, LoadOptions, Services, Stage, Target, TargetFacts } from '
 import type { RdsAddress } from './address.ts';
 import { auditStage } from './audit.ts';
 import { clientsOf } from './clients.ts';
+import { createdTarget } from './created.ts';
 import { type Engine, engineNamed } from './engine.ts';
 import type { Means } from './means.ts';
 import { isThrowAway } from './names.ts';
-import { decodeReference, type Reference, referenceOf, snapshotIn } from './reference.ts';
+import { decodeReference, isInAccounts, type Reference, referenceOf, snapshotIn } from './reference.ts';
 import { isUnmeasured, openRestored, restoreInput } from './restored.ts';
 import { type Instance, isLater, type Later } from './shapes.ts';
 import { awaitInstance, removeInstance } from './temporary.ts';
 import { waiting } from './waiting.ts';
 
-/** A new instance of the name in the address, made of the backup's snapshot; in a drill a throw-away one. */
+/** A new instance of the name in the address, made of the backup's snapshot or, with `create`, empty; in a drill a throw-away one. */
 export const rdsTarget = (address: RdsAddress, services: Services, engines: readonly Engine[]): Target => {
-  const means: Means = { address, services, engines, clients: clientsOf(address) };
+  const clients = clientsOf(address);
+  const means: Means = { address, services, engines, clients };
+  const { create } = address;
+  if (create !== undefined) return { ...createdTarget(means, create), inspect: () => inspectTarget(means), discard: discardStage(means) };
   return {
     inspect: () => inspectTarget(means),
     stages: [prepareStage(means)],
@@ -32,6 +36,10 @@ export const rdsTarget = (address: RdsAddress, services: Services, engines: read
       return engine.tamper(login, services, manifest, seed, budget);
     },
     discard: discardStage(means),
+    async handOver(job, found) {
+      const { validate } = await import('./restore-job.ts');
+      await validate((await clients.home()).region, job, found);
+    },
   };
 };
 
@@ -43,9 +51,12 @@ const restoreStep = async (
 ): Promise<Instance | Later> => {
   refuseOther(reference, address);
   const api = await clients.home();
-  const snapshot = snapshotIn(reference, api.region);
+  const snapshot = snapshotIn(reference, api.region, isInAccounts(reference) ? await ownAccount(api.region) : undefined);
   return awaitInstance(api, address, { id: address.instance, snapshot, owner, throwAway }, services.now());
 };
+
+/** Of the credentials that restore: a snapshot of another account becomes no instance of this one. */
+const ownAccount = async (region: string): Promise<string> => (await import('./role.ts')).callerAccount(region);
 
 const prepareStage = (means: Means): Stage => ({
   name: 'prepare',

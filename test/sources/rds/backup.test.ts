@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { listBackups } from '../../../src/backup/catalog.ts';
 import { readAll } from '../../../src/backup/objects.ts';
@@ -169,6 +172,79 @@ describe('a dump of a clone', () => {
   });
 });
 
+describe('a drill of rows on an empty instance', () => {
+  const create = { engine: 'postgres', version: '18.4' };
+  const placement = { instanceClass: 'db.t4g.medium', securityGroups: ['sg-drills'], ttlHours: 3 };
+
+  it('makes it, proves every row of a database that is not in RDS at all, and removes it', async () => {
+    const other = await freshDatabase();
+    await query(other.url, CONTENT);
+    const { hostname: host, port } = new URL(other.url);
+    const system = await open(
+      { kind: 'postgres', host, port: Number(port), database: other.name, user: 'postgres', sslmode: 'disable' },
+      { drills: { ...AT(), instance: 'drills', create, placement } },
+    );
+    expect((await system.run('backup')).outcome).toMatchObject({ status: 'SUCCEEDED' });
+    const drilled = await system.run('drill');
+    const proof = await proofIn(system);
+    expect(proof).toMatchObject({ verdict: 'PASSED', control: { ok: true }, failure: null, notMeasured: [] });
+    expect(proof.phases.map(({ name }) => name)).toEqual(expect.arrayContaining(['make-instance', 'load', 'audit']));
+    expect(drilled.outcome).toMatchObject({ status: 'SUCCEEDED' });
+    const [made] = actions('CreateDBInstance');
+    expect(made?.form.text('DBInstanceIdentifier')).toMatch(/^lifeboat-drill-/);
+    expect(made?.form.text('StorageEncrypted')).toBe('true');
+    expect(made?.form.text('MasterUserPassword')).toBeUndefined();
+    expect(made?.form.tags().has('lifeboat:expires')).toBe(true);
+    expect(instances()).toEqual(['sea']);
+    expect(double.state.secrets.size).toBe(0);
+    await other.drop();
+  });
+});
+
+describe("what AWS Backup's restore testing has restored", () => {
+  const restored = (id: string) => ({ resource: `arn:aws:rds:eu-central-1:123456789012:db:${id}`, job: `job-${id}` });
+
+  it('is audited as it is, and AWS Backup is told; nothing of it is changed or deleted', async () => {
+    const secret = join(await mkdtemp(join(tmpdir(), 'rds-password-')), 'password');
+    const system = await open(
+      { mode: 'clone-dump' },
+      { drills: { ...AT(), instance: 'drills', user: 'postgres', password: `file:${secret}` } },
+    );
+    await system.run('backup');
+    const before = double.seen.length;
+    const { url } = await double.addInstance('awsbackup-restore-test-1', { dbName: 'postgres' });
+    await query(url, `${CONTENT} DELETE FROM boats WHERE id < 100`);
+    await writeFile(secret, decodeURIComponent(new URL(url).password));
+    const audited = await system.run('restore', { restored: restored('awsbackup-restore-test-1') });
+    expect(audited.outcome).toMatchObject({ status: 'SUCCEEDED', output: { verdict: 'PASSED' } });
+    expect(double.state.validations.get('job-awsbackup-restore-test-1')).toMatchObject({
+      ValidationStatus: 'SUCCESSFUL',
+      ValidationStatusMessage: expect.stringMatching(/^every row was read, and \d+ checks hold; .* not measured$/),
+    });
+    expect(new Set(double.seen.slice(before).map(({ action }) => action))).toEqual(new Set(['DescribeDBInstances']));
+
+    const broken = 'UPDATE pg_index SET indisvalid = false WHERE indrelid = $$boats$$::regclass';
+    await query(url, broken);
+    expect((await system.run('restore', { restored: restored('awsbackup-restore-test-1') })).outcome).toMatchObject({
+      status: 'FAILED',
+      error: 'DigestMismatch',
+    });
+    expect(double.state.validations.get('job-awsbackup-restore-test-1')).toMatchObject({
+      ValidationStatus: 'FAILED',
+      ValidationStatusMessage: expect.stringContaining('invalid indexes'),
+    });
+    expect((await system.run('restore', { restored: restored('nowhere') })).outcome).toMatchObject({
+      status: 'FAILED',
+      error: 'TargetProblem',
+    });
+    expect(double.state.validations.get('job-nowhere')).toMatchObject({
+      ValidationStatus: 'FAILED',
+      ValidationStatusMessage: expect.stringContaining('there is no instance nowhere'),
+    });
+    await rm(dirname(secret), { recursive: true });
+  });
+});
+
 describe('an Aurora cluster', () => {
   it('is dumped from a clone with an instance of its own, and a drill of its snapshot proves the rows', async () => {
     const aurora = await double.addInstance('pacific', { dbName: 'postgres', aurora: true });
@@ -247,17 +323,20 @@ describe('the life of snapshots', () => {
 });
 
 describe('the janitor', () => {
-  it('removes a clone whose backup died, once its time is over', async () => {
+  it('removes a clone once its time is over, or its backup is', async () => {
     const system = await open({});
-    for (const [id, expires] of [
-      ['lifeboat-clone-old', '2020-01-01T00:00:00Z'],
-      ['lifeboat-clone-new', '2100-01-01T00:00:00Z'],
+    await system.run('backup');
+    const [entry] = await Array.fromAsync(listBackups(system.world.runtime.store, 'sea'));
+    for (const [id, expires, owner] of [
+      ['lifeboat-clone-old', '2020-01-01T00:00:00Z', 'somebody'],
+      ['lifeboat-clone-of-ended', '2100-01-01T00:00:00Z', entry?.backup ?? ''],
+      ['lifeboat-clone-new', '2100-01-01T00:00:00Z', '20261121T013000Z-4f2a'],
     ] as const) {
-      await double.addInstance(id, { tags: { 'lifeboat:expires': expires } });
+      await double.addInstance(id, { tags: { 'lifeboat:expires': expires, 'lifeboat:owner': owner } });
       const made = double.instance(id);
       if (made !== undefined) made.deletionProtection = false;
     }
-    expect(await system.invoke('janitor')).toMatchObject({ expired: ['lifeboat-clone-old'] });
+    expect(await system.invoke('janitor')).toMatchObject({ expired: ['lifeboat-clone-old', 'lifeboat-clone-of-ended'] });
     await waitFor(
       async () => instances(),
       (left) => left.length === 2,

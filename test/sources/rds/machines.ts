@@ -3,12 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { vi } from 'vitest';
 import type { Progress } from '../../../src/backup/progress.ts';
+import type { Json } from '../../../src/backup/types.ts';
 import type { Environment } from '../../../src/environment/environment.ts';
+import type { MachineName } from '../../../src/environment/names.ts';
 import { parseEnvironment } from '../../../src/environment/parse.ts';
 import { openWorld, type World } from '../../../src/environment/world.ts';
 import { type Clock, realClock } from '../../../src/local/asl/clock.ts';
-import { type Ended, type MachineName, openMachines } from '../../../src/local/machines.ts';
+import { openMachines } from '../../../src/local/machines.ts';
 import { openPool } from '../../../src/local/pool.ts';
+import type { Ended } from '../../../src/machines/ended.ts';
 import { type RdsDouble, REGION } from '../../support/rds-double.ts';
 
 /** The state machines and the functions as they are deployed, in processes of their own, against the double. */
@@ -18,7 +21,7 @@ export interface Rig {
   readonly progress: Progress[];
   /** Seconds of each wait that the state machines made. */
   readonly waits: number[];
-  run(machine: MachineName, input?: Record<string, string | number | null>): Promise<Ended>;
+  run(machine: MachineName, input?: Record<string, Json>): Promise<Ended>;
   /** One function by itself. */
   invoke(step: string): Promise<unknown>;
   close(): Promise<void>;
@@ -43,13 +46,13 @@ export const openRig = async (
   vi.stubEnv('AWS_ACCESS_KEY_ID', 'test');
   vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'test');
   vi.stubEnv('AWS_REGION', REGION);
-  vi.stubEnv('AWS_ENDPOINT_URL_SECRETS_MANAGER', double.endpoint);
+  for (const service of ['SECRETS_MANAGER', 'STS', 'BACKUP']) vi.stubEnv(`AWS_ENDPOINT_URL_${service}`, double.endpoint);
   const folder = await mkdtemp(join(tmpdir(), 'lifeboat-rds-rig-'));
   const at = { kind: 'rds', endpoint: double.endpoint, region: REGION, sslmode: 'disable' };
   const environment = parseEnvironment(
     {
       store: `file://${folder}/store`,
-      sources: { sea: { ...at, instance: 'sea', drill: { scratch: 'drills' }, ...source } },
+      sources: { sea: { ...(source['kind'] === undefined ? { ...at, instance: 'sea' } : {}), drill: { scratch: 'drills' }, ...source } },
       targets: {
         drills: {
           ...at,

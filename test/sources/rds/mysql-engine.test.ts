@@ -26,7 +26,15 @@ describe.skipIf(missing !== undefined)(`a quiet MariaDB${missing === undefined ?
   beforeAll(async () => {
     server = await startMariadb();
     const { hostname: host, port, username: user, password } = new URL(server.url);
-    login = { host, port: Number(port), database: 'sea', user, password: decodeURIComponent(password), sslmode: 'disable' };
+    login = {
+      host,
+      port: Number(port),
+      database: 'sea',
+      user,
+      auth: 'password',
+      password: decodeURIComponent(password),
+      sslmode: 'disable',
+    };
     await execute(`CREATE DATABASE sea CHARACTER SET utf8mb4; USE sea;
       CREATE TABLE boats (id int PRIMARY KEY, name varchar(40) NOT NULL, size float, upper varchar(40) AS (upper(name)) VIRTUAL);
       INSERT INTO boats (id, name, size) SELECT seq, concat('boat ', seq), seq / 3 FROM seq_1_to_500;

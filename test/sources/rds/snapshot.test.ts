@@ -23,6 +23,7 @@ beforeAll(async () => {
   vi.stubEnv('AWS_ACCESS_KEY_ID', 'test');
   vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'test');
   double = await startRdsDouble();
+  vi.stubEnv('AWS_ENDPOINT_URL_STS', double.endpoint);
   await double.addInstance('sea', { dbName: 'postgres', kmsKey: defaultKey(here) });
 });
 afterEach(() => {
@@ -146,6 +147,107 @@ describe('copies', () => {
     expect(shared?.kmsKey).toBe(KEY);
   });
 
+  describe('in another account', () => {
+    const OTHER = '210987654321';
+    const role = `arn:aws:iam::${OTHER}:role/lifeboat-copies`;
+    const KEY_THERE = `arn:aws:kms:${REGION}:${OTHER}:key/theirs`;
+    const there = { region: REGION, role, kmsKey: KEY_THERE, externalId: 'lifeboat' };
+    const wanted = { share: { kmsKey: KEY }, copies: [there] };
+    const theirs = (backup: string) => double.state.snapshots.get(keyOf({ region: REGION, account: OTHER }, `lifeboat-sea-${backup}`));
+
+    afterEach(() => void double.roles.clear());
+
+    it('are made by a role of that account under its own key, and restore only there', async () => {
+      double.roles.set(role, { externalId: 'lifeboat' });
+      const source = sourceOf(double, wanted);
+      expect((await source.inspect()).problems).toEqual([]);
+      const backup = nextBackup();
+      const segments = await backUp(source, backup);
+      const { copies } = referenceOf(segments);
+      expect(copies).toMatchObject([
+        { snapshot: `lifeboat-sea-${backup.toLowerCase()}-shared`, sharedWith: [OTHER], role: null },
+        { arn: `arn:aws:rds:${REGION}:${OTHER}:snapshot:lifeboat-sea-${backup.toLowerCase()}`, sharedWith: [], role, kept: false },
+      ]);
+      expect(theirs(backup)).toMatchObject({ kmsKey: KEY_THERE, sourceArn: copies[0]?.arn });
+      expect(asked('CopyDBSnapshot').map(({ account }) => account)).toEqual([ACCOUNT, OTHER]);
+      expect(asked('AssumeRole')[0]?.form.text('ExternalId')).toBe('lifeboat');
+
+      const manifest = { segments, details: null, backup } as unknown as Manifest;
+      const context = contextOf({ kind: 'restore', restore: 'drill-1', manifest, scratch: true, overwrite: false });
+      const target = targetOf(double, { instance: 'lifeboat-drill-there' });
+      vi.stubEnv('AWS_ACCESS_KEY_ID', `account-${OTHER}`);
+      const there = targetOf(double, { instance: 'lifeboat-drill-there' });
+      await untilDone((resume) => there.stages[0]?.run({}, context, resume) ?? Promise.reject(new Error('no stage')));
+      expect(asked('RestoreDBInstanceFromDBSnapshot')[0]?.form.text('DBSnapshotIdentifier')).toBe(copies[1]?.arn);
+      await untilDone((resume) => there.discard.run({}, context, resume));
+      vi.stubEnv('AWS_ACCESS_KEY_ID', 'account-333333333333');
+      await expect(target.stages[0]?.run({}, context)).rejects.toMatchObject({
+        code: 'TargetProblem',
+        message: expect.stringContaining('of account 333333333333'),
+        hint: expect.stringContaining(`${REGION} of account ${OTHER}`),
+      });
+      vi.stubEnv('AWS_ACCESS_KEY_ID', 'test');
+
+      await source.forget?.(backup, manifest);
+      expect(theirs(backup)).toBeUndefined();
+      expect(names().filter((name) => name.includes(backup.toLowerCase()))).toEqual([]);
+    });
+
+    it('stay when they are to be kept, and need no right to be deleted', async () => {
+      double.roles.set(role, { denies: ['DeleteDBSnapshot'] });
+      const source = sourceOf(double, { ...wanted, copies: [{ ...there, keep: true }] });
+      const backup = nextBackup();
+      const segments = await backUp(source, backup);
+      await source.forget?.(backup, { segments } as unknown as Manifest);
+      expect(theirs(backup)).toBeDefined();
+      const other = sourceOf(double, wanted);
+      const again = nextBackup();
+      const made = await backUp(other, again);
+      await expect(other.forget?.(again, { segments: made } as unknown as Manifest)).rejects.toMatchObject({ code: 'PermissionDenied' });
+    });
+
+    it('are refused before anything is made where the role does not let in, or the keys cannot do it', async () => {
+      const problems = async (more: Record<string, unknown>) => (await sourceOf(double, more).inspect()).problems;
+      double.roles.set(role, { externalId: 'another' });
+      expect(await problems(wanted)).toMatchObject([
+        { code: 'CopyRefused', message: expect.stringContaining('sts:AssumeRole'), hint: expect.stringContaining('trust policy') },
+      ]);
+      double.roles.set(role, {});
+      expect(await problems({ copies: [there] })).toMatchObject([{ code: 'SnapshotNotShareable' }]);
+      const alias = `arn:aws:kms:${REGION}:${ACCOUNT}:alias/aws/rds`;
+      expect(await problems({ ...wanted, share: { kmsKey: alias } })).toMatchObject([
+        { code: 'SnapshotNotShareable', message: expect.stringContaining('the default key of AWS') },
+      ]);
+      expect(await problems({ ...wanted, copies: [{ ...there, kmsKey: undefined }] })).toMatchObject([
+        { code: 'CopyNeedsKey', message: expect.stringContaining(`account ${OTHER}`) },
+      ]);
+      for (const kmsKey of [KEY, `arn:aws:kms:us-east-1:${OTHER}:key/theirs`])
+        expect(await problems({ ...wanted, copies: [{ ...there, kmsKey }] }), kmsKey).toMatchObject([{ code: 'KeyElsewhere' }]);
+      expect(await problems({ copies: [{ region: REGION, kmsKey: KEY }] })).toMatchObject([{ code: 'CopyInPlace' }]);
+      expect(await problems({ share: {} })).toMatchObject([{ code: 'NobodyToShareWith' }]);
+    });
+
+    it('need no copy of their own to share where the instance has a key of the customer', async () => {
+      double.roles.set(role, {});
+      const instance = double.instance('sea');
+      if (instance === undefined) throw new Error('no instance');
+      double.state.instances.set(keyOf(here, 'bay'), { ...instance, id: 'bay', kmsKey: KEY });
+      const backup = nextBackup();
+      const { arn, copies } = referenceOf(await backUp(sourceOf(double, { ...wanted, instance: 'bay' }), backup));
+      expect(copies).toMatchObject([{ role }]);
+      expect(double.state.snapshots.get(keyOf({ region: REGION, account: OTHER }, `lifeboat-bay-${backup}`))?.sourceArn).toBe(arn);
+      double.state.instances.delete(keyOf(here, 'bay'));
+    });
+
+    it('fail by name when a snapshot under the default key was to be shared after all', async () => {
+      const source = sourceOf(double, { share: { accounts: [OTHER], kmsKey: defaultKey(here) } });
+      await expect(backUp(source, nextBackup())).rejects.toMatchObject({
+        code: 'SnapshotNotShareable',
+        hint: expect.stringContaining('aws/rds'),
+      });
+    });
+  });
+
   it('fail by name when their key cannot be used', async () => {
     double.state.closedKeys.add(KEY_ABROAD);
     const source = sourceOf(double, { copies: [{ region: 'eu-west-1', kmsKey: KEY_ABROAD }] });
@@ -191,6 +293,8 @@ describe('forgetting a backup', () => {
   });
 });
 
+const lives = async () => false;
+
 describe('throw-away instances', () => {
   const manifestOf = async (): Promise<Manifest> => {
     const backup = nextBackup();
@@ -227,8 +331,8 @@ describe('throw-away instances', () => {
     await expect(other.stages[0]?.run({}, restoring(await manifestOf(), 'drill-2'))).rejects.toMatchObject({ code: 'TargetNotEmpty' });
 
     // Whoever tidies up before its end leaves it, and removes it after.
-    expect(await sourceOf(double, {}, () => new Date('2026-11-21T11:59:59Z')).tidy?.()).toEqual([]);
-    expect(await sourceOf(double, {}, () => new Date('2026-11-21T12:00:00Z')).tidy?.()).toEqual(['lifeboat-drill-placed']);
+    expect(await sourceOf(double, {}, () => new Date('2026-11-21T11:59:59Z')).tidy?.(lives)).toEqual([]);
+    expect(await sourceOf(double, {}, () => new Date('2026-11-21T12:00:00Z')).tidy?.(lives)).toEqual(['lifeboat-drill-placed']);
     await waitFor(
       async () => (await target.inspect()).empty,
       (gone) => gone,
@@ -242,8 +346,30 @@ describe('throw-away instances', () => {
       if (instance !== 'sea') await double.addInstance(instance);
       await expect(targetOf(double, { instance }).discard.run({}, context), instance).rejects.toMatchObject({ code: 'TargetUnusable' });
     }
-    await sourceOf(double, {}, () => new Date('2100-01-01')).tidy?.();
+    await sourceOf(double, {}, () => new Date('2100-01-01')).tidy?.(lives);
     expect(asked('DeleteDBInstance')).toEqual([]);
+  });
+
+  it('are given up by a backup that ends while they are still being made', async () => {
+    const backup = nextBackup();
+    const source = sourceOf(double, { mode: 'clone-dump' });
+    const id = `lifeboat-clone-${backup.toLowerCase()}`;
+    await waitFor(
+      async () => {
+        await source.ready?.(backup);
+        return double.instance(id)?.status.at(Date.now());
+      },
+      (status) => status === 'creating',
+    );
+    await source.abandon?.(backup);
+    // Refused while it was made, asked for again, and taken.
+    expect(asked('DeleteDBInstance').length).toBeGreaterThan(1);
+    await waitFor(
+      async () => double.instance(id)?.status.at(Date.now()) ?? 'gone',
+      (status) => status === 'gone',
+    );
+    await source.abandon?.(backup);
+    await sourceOf(double).abandon?.(backup);
   });
 
   it('that come to nothing fail the restore, and can be discarded', async () => {

@@ -2,9 +2,25 @@
  * Aurora, as far as its API differs: clusters with snapshots of their own, and instances that are made apart. A cluster is kept like
  * an instance, among clusters; names are translated on the way in and on the way out.
  */
-import { deleteInstance, describeInstances, findInstance, instanceFields, modifyInstance, restoreInstance } from './instances.ts';
+import {
+  createInstance,
+  deleteInstance,
+  describeInstances,
+  findInstance,
+  instanceFields,
+  modifyInstance,
+  restoreInstance,
+} from './instances.ts';
 import { type Fields, type Form, type List, RdsError, type Value } from './query.ts';
-import { copySnapshot, createSnapshot, deleteSnapshot, describeSnapshots, shareSnapshot } from './snapshots.ts';
+import {
+  accountAttributes,
+  copySnapshot,
+  createSnapshot,
+  deleteSnapshot,
+  describeSnapshots,
+  shareSnapshot,
+  startExport,
+} from './snapshots.ts';
 import { arnOf, type Caller, checkId, checkTags, keyOf, type State } from './state.ts';
 import { timeline } from './status.ts';
 
@@ -44,7 +60,11 @@ export const auroraOperations = (clusters: State): Readonly<Record<string, Opera
     CopyDBClusterSnapshot: translated(copySnapshot),
     DeleteDBClusterSnapshot: translated(deleteSnapshot),
     ModifyDBClusterSnapshotAttribute: translated(shareSnapshot),
+    StartExportTask: (instances, caller, form) =>
+      (form.need('SourceArn').includes(':cluster-snapshot:') ? translated(startExport) : startExport)(instances, caller, form),
+    DescribeAccountAttributes: (instances, caller) => accountAttributes(instances, clusters, caller),
     CreateDBInstance: (instances, caller, form) => {
+      if (form.text('DBClusterIdentifier') === undefined) return createInstance(instances, caller, form);
       const cluster = findInstance(clusters, caller, form.need('DBClusterIdentifier'));
       return addMember(instances, caller, form, cluster.id);
     },
@@ -118,6 +138,8 @@ const OUT: Readonly<Record<string, string>> = {
   DBSnapshotArn: 'DBClusterSnapshotArn',
   Encrypted: 'StorageEncrypted',
   DBSnapshotAttributesResult: 'DBClusterSnapshotAttributesResult',
+  DBSnapshotAttributes: 'DBClusterSnapshotAttributes',
+  DBSnapshotAttribute: 'DBClusterSnapshotAttribute',
 };
 
 const outward = (fields: Fields, members: (cluster: string) => readonly string[]): Fields => {
@@ -127,7 +149,11 @@ const outward = (fields: Fields, members: (cluster: string) => readonly string[]
         ['Endpoint', value['Address']],
         ['Port', value['Port']],
       ];
+    // Texts of clusters, structures of instances.
+    if (name === 'DBSubnetGroup' && isFields(value)) return [[name, value['DBSubnetGroupName']]];
+    if (name === 'DBParameterGroups') return [];
     if (name === 'Engine') return [[name, 'aurora-postgresql']];
+    if (name === 'AllocatedStorage') return [[name, 1]];
     return [[OUT[name] ?? name, outwardValue(value, members)]];
   });
   const own = Object.fromEntries(entries);

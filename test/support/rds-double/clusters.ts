@@ -25,9 +25,18 @@ export const newFolder = async (): Promise<string> => {
 
 const SETTINGS = { fsync: 'off', wal_level: 'replica' };
 
-export const makeCluster = async (password: string): Promise<Cluster> => {
+/** With another master user, who may not do everything, and a database, where they are named: as RDS makes them. */
+export const makeCluster = async (password: string, user = MASTER, database?: string): Promise<Cluster> => {
   const folder = join(await newFolder(), 'data');
-  return { folder, server: await startPostgresServer({ dataDir: folder, password, settings: SETTINGS }) };
+  const server = await startPostgresServer({ dataDir: folder, password, settings: SETTINGS });
+  if (user !== MASTER)
+    await asMaster(server.port, password, 'postgres', async (client) => {
+      const name = escapeIdentifier(user);
+      await client.query(`CREATE ROLE ${name} LOGIN CREATEDB CREATEROLE PASSWORD ${escapeLiteral(password)}`);
+      await client.query(`GRANT pg_read_all_data, pg_write_all_data, pg_monitor TO ${name} WITH ADMIN OPTION`);
+      if (database !== undefined) await client.query(`CREATE DATABASE ${escapeIdentifier(database)} OWNER ${name}`);
+    });
+  return { folder, server };
 };
 
 /** A copy of the folder while the server runs, as of the end of the copy: what a snapshot of its volume recovers to. */

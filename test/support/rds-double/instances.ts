@@ -1,4 +1,4 @@
-import { type Cluster, changePassword, endCluster, MASTER, newPassword, startCopy } from './clusters.ts';
+import { type Cluster, changePassword, endCluster, MASTER, makeCluster, newPassword, startCopy } from './clusters.ts';
 import { type Fields, type Form, RdsError, tagList } from './query.ts';
 import { findSnapshot } from './snapshots.ts';
 import { arnOf, type Caller, checkId, checkKey, checkTags, type Instance, keyOf, type State } from './state.ts';
@@ -85,6 +85,54 @@ export const restoreInstance = (state: State, caller: Caller, form: Form): Field
   return { DBInstance: instanceFields(state, instance) };
 };
 
+/** An empty cluster, with a password that is kept as RDS does. */
+export const createInstance = (state: State, caller: Caller, form: Form): Fields => {
+  const id = checkId(form, 'DBInstanceIdentifier', 63);
+  if (state.instances.has(keyOf(caller, id))) throw new RdsError('DBInstanceAlreadyExists', 400, 'DB instance already exists');
+  for (const name of ['Engine', 'AllocatedStorage', 'MasterUsername']) form.need(name);
+  if (form.need('Engine') !== 'postgres') throw new RdsError('InvalidParameterValue', 400, 'this double has PostgreSQL only');
+  const password = newPassword();
+  const user = form.need('MasterUsername');
+  const ending = state.endings.get('CreateDBInstance') ?? 'available';
+  state.endings.delete('CreateDBInstance');
+  const work = makeCluster(password, user, form.text('DBName'));
+  const arn = secretArn(state, { ...caller, id });
+  const instance: Instance = {
+    ...caller,
+    id,
+    arn: arnOf(caller, 'db', id),
+    engineVersion: form.text('EngineVersion') ?? '18.4',
+    instanceClass: form.need('DBInstanceClass'),
+    dbName: form.text('DBName'),
+    kmsKey: undefined,
+    network: networkOf(form),
+    tags: checkTags(form),
+    deletionProtection: form.flag('DeletionProtection'),
+    password,
+    cluster: undefined,
+    secret: form.flag('ManageMasterUserPassword')
+      ? { arn, status: timeline(state.now(), [{ status: 'creating', ms: state.durations.credentials }], 'active', work) }
+      : undefined,
+    status: timeline(
+      state.now(),
+      [
+        { status: 'creating', ms: state.durations.restore },
+        { status: 'backing-up', ms: state.durations.rebooting },
+      ],
+      ending,
+      work.then((cluster) => {
+        instance.cluster = cluster;
+        state.secrets.set(arn, JSON.stringify({ username: user, password }));
+      }),
+    ),
+  };
+  state.instances.set(keyOf(caller, id), instance);
+  return { DBInstance: instanceFields(state, instance) };
+};
+
+const secretArn = ({ kind }: State, { region, account, id }: Caller & { readonly id: string }): string =>
+  `arn:aws:secretsmanager:${region}:${account}:secret:rds!${kind}-${id}-AbCdEf`;
+
 const networkOf = (form: Form): Fields => ({
   PubliclyAccessible: form.flag('PubliclyAccessible'),
   MultiAZ: form.flag('MultiAZ'),
@@ -118,7 +166,7 @@ export const modifyInstance = (state: State, caller: Caller, form: Form): Fields
 const manageSecret = (state: State, instance: Instance): void => {
   const { cluster, password } = instance;
   if (cluster === undefined) throw new Error(`instance ${instance.id} is available and has no server`);
-  const arn = `arn:aws:secretsmanager:${instance.region}:${instance.account}:secret:rds!db-${instance.id}-AbCdEf`;
+  const arn = secretArn(state, instance);
   const next = newPassword();
   const work = changePassword(cluster, password, next).then(() => {
     instance.password = next;

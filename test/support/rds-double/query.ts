@@ -60,8 +60,8 @@ export const parseForm = (body: string): Form => {
   };
 };
 
-export const answer = (action: string, result: Fields): string =>
-  `<${action}Response xmlns="http://rds.amazonaws.com/doc/2014-10-31/"><${action}Result>${inner(result)}</${action}Result>` +
+export const answer = (action: string, result: Fields, namespace = 'http://rds.amazonaws.com/doc/2014-10-31/'): string =>
+  `<${action}Response xmlns="${namespace}"><${action}Result>${inner(result)}</${action}Result>` +
   `<ResponseMetadata><RequestId>00000000-0000-4000-8000-000000000000</RequestId></ResponseMetadata></${action}Response>`;
 
 export const refusal = (error: RdsError): string =>

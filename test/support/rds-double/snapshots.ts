@@ -44,10 +44,7 @@ const snapshotFields = (state: State, snapshot: Snapshot): Fields => ({
 });
 
 const checkQuota = (state: State, caller: Caller): void => {
-  const manual = [...state.snapshots.values()].filter(
-    (one) => one.type === 'manual' && one.account === caller.account && one.region === caller.region,
-  );
-  if (manual.length >= state.snapshotQuota)
+  if (manualOf(state, caller) >= state.snapshotQuota)
     throw new RdsError('SnapshotQuotaExceeded', 400, 'Cannot create more than the allowed number of manual snapshots');
 };
 
@@ -105,7 +102,7 @@ export const copySnapshot = (state: State, caller: Caller, form: Form): Fields =
       'KmsKeyId is required to copy an encrypted snapshot to another region or account',
     );
   checkKey(state, source.kmsKey);
-  checkKey(state, kmsKey);
+  checkKey(state, kmsKey, caller.region);
   checkQuota(state, caller);
   const tags = new Map([...(form.flag('CopyTags') ? source.tags : []), ...checkTags(form)]);
   return add(state, 'CopyDBSnapshot', state.durations.copy, async () => source.folder, {
@@ -216,17 +213,16 @@ export const describeExports = (state: State, _caller: Caller, form: Form): Fiel
   };
 };
 
-export const accountAttributes = (state: State, caller: Caller): Fields => {
-  const manual = [...state.snapshots.values()].filter(
-    (one) => one.type === 'manual' && one.account === caller.account && one.region === caller.region,
-  );
-  return {
-    AccountQuotas: {
-      each: 'AccountQuota',
-      items: [
-        { AccountQuotaName: 'ManualClusterSnapshots', Used: 0, Max: state.snapshotQuota },
-        { AccountQuotaName: 'ManualSnapshots', Used: manual.length, Max: state.snapshotQuota },
-      ],
-    },
-  };
-};
+export const accountAttributes = (instances: State, clusters: State, caller: Caller): Fields => ({
+  AccountQuotas: {
+    each: 'AccountQuota',
+    items: [
+      { AccountQuotaName: 'ManualClusterSnapshots', Used: manualOf(clusters, caller), Max: clusters.snapshotQuota },
+      { AccountQuotaName: 'ManualSnapshots', Used: manualOf(instances, caller), Max: instances.snapshotQuota },
+    ],
+  },
+});
+
+const manualOf = (state: State, caller: Caller): number =>
+  [...state.snapshots.values()].filter((one) => one.type === 'manual' && one.account === caller.account && one.region === caller.region)
+    .length;

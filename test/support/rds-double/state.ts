@@ -4,6 +4,8 @@ import type { Status } from './status.ts';
 
 /** What the double holds. Regions and accounts are read from the signature of each request. */
 export interface State {
+  /** What its instances are. */
+  readonly kind: 'db' | 'cluster';
   readonly now: () => number;
   readonly durations: Durations;
   readonly instances: Map<string, Instance>;
@@ -11,6 +13,8 @@ export interface State {
   readonly exports: Map<string, ExportTask>;
   /** By ARN: what Secrets Manager answers. */
   readonly secrets: Map<string, string>;
+  /** By restore job: what AWS Backup was told. */
+  readonly validations: Map<string, { readonly ValidationStatus: string; readonly ValidationStatusMessage: string }>;
   /** Keys that nobody may use: disabled, or without a grant. */
   readonly closedKeys: Set<string>;
   /** Manual snapshots that an account may have in a region. */
@@ -89,8 +93,9 @@ export const arnOf = ({ region, account }: Caller, kind: 'db' | 'snapshot', id: 
 /** The key that AWS keeps for each account; nobody else can be given it. */
 export const defaultKey = ({ region, account }: Caller): string => `arn:aws:kms:${region}:${account}:key/aws-rds-default`;
 
-export const checkKey = (state: State, key: string | undefined): void => {
-  if (key !== undefined && state.closedKeys.has(key))
+/** A key is used where it is; `region` is where that would have to be. */
+export const checkKey = (state: State, key: string | undefined, region?: string): void => {
+  if (key !== undefined && (state.closedKeys.has(key) || (region !== undefined && key.split(':')[3] !== region)))
     throw new RdsError(
       'KMSKeyNotAccessibleFault',
       400,
