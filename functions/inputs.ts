@@ -5,7 +5,7 @@ import type { PlanOutcome } from '../src/backup/stage.ts';
 import type { Manifest, Receipt } from '../src/backup/types.ts';
 import { readDrill } from '../src/drill/record.ts';
 import { type RestoreRecord, readRestore } from '../src/restore/record.ts';
-import { manifestOf } from '../src/restore/resolve.ts';
+import { manifestOf, withoutPromises } from '../src/restore/resolve.ts';
 import type { Later, Target } from '../src/sources/contract.ts';
 import type { Store } from '../src/stores/store.ts';
 import type { StepContext } from './step.ts';
@@ -34,7 +34,9 @@ export const openRestore = async (
 ): Promise<OpenRestore> => {
   const record = await readRestore(context.runtime, input.source, input.restore);
   const drill = record.drill === null ? undefined : await readDrill(context.runtime, input.source, record.drill);
-  return { record, manifest: await manifestOf(context.runtime, record), target: await context.openTarget(record, drill) };
+  const manifest = await manifestOf(context.runtime, record);
+  const target = await context.openTarget(record, drill);
+  return { record, manifest: record.restored === null ? manifest : withoutPromises(manifest), target };
 };
 
 /** Where a Map finds a plan, and where it writes its results; null keys while planning goes on. */

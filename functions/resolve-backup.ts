@@ -10,6 +10,7 @@ const Input = z.object({
   target: z.string().nullable(),
   drill: z.string().nullable(),
   only: z.literal('audit').nullable(),
+  restored: z.object({ resource: z.string(), job: z.string() }).nullable().default(null),
   overwrite: z.boolean(),
   execution: z.string(),
   startedAt: z.string(),
@@ -19,7 +20,8 @@ const Input = z.object({
 export const handler = step(Input, async (input, { runtime, environment, openTarget }) => {
   const entry = environment.sources[input.source];
   const drill = input.drill === null ? undefined : await readDrill(runtime, input.source, input.drill);
-  const target = input.target ?? (drill === undefined ? (entry?.restore?.target ?? null) : null);
+  const configured = input.restored === null ? entry?.restore?.target : entry?.drill?.scratch;
+  const target = input.target ?? (drill === undefined ? (configured ?? null) : null);
   const resolved = await resolveRestore(runtime, { ...input, target }, (record) => openTarget(record, drill));
   return { ...resolved, drill: input.drill, concurrency: entry?.concurrency ?? DEFAULT_CONCURRENCY };
 });

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { type Failure, failureOf, recordFailure, withHint } from '../src/backup/failures.ts';
-import { readWorld } from '../src/environment/bundled.ts';
+import { readWorld, stepLog } from '../src/environment/bundled.ts';
 import type { World } from '../src/environment/world.ts';
 import { LifeboatError } from '../src/errors.ts';
 import type { Budget } from '../src/sources/contract.ts';
@@ -32,11 +32,24 @@ export const step =
   <Input>(input: z.ZodType<Input>, run: (input: Input, context: StepContext) => Promise<unknown>): Handler =>
   async (event, context) => {
     const world = await readWorld();
+    const log = stepLog();
+    const begun = performance.now();
+    const took = (): number => Math.round(performance.now() - begun);
+    const at = runOf(event);
+    log.begin({ request: context.awsRequestId, ...at });
     const { budget, end } = budgetOf(context);
     try {
-      return (await run(input.parse(event), { ...world, budget, attempt: context.awsRequestId })) ?? {};
+      const answer = (await run(input.parse(event), { ...world, budget, attempt: context.awsRequestId })) ?? {};
+      log.ended(took());
+      return answer;
     } catch (error) {
-      throw await reported(world, event, context, isAbort(error) && budget.signal.aborted ? budget.signal.reason : error);
+      const thrown: unknown = isAbort(error) && budget.signal.aborted ? budget.signal.reason : error;
+      const failure = failureOf('', thrown);
+      log.failed(failure, took());
+      await recorded(world, at, context, failure);
+      // Lambda carries a name and a message, so the hint goes into the message.
+      if (thrown instanceof LifeboatError) thrown.message = withHint(failure);
+      throw thrown;
     } finally {
       end();
     }
@@ -64,31 +77,24 @@ const budgetOf = (context: FunctionContext): { readonly budget: Budget; readonly
   return { budget: { remaining, signal: controller.signal }, end: () => clearTimeout(timer) };
 };
 
-/** Writes the failure down for whoever ends the run, and puts the hint where Lambda carries it: into the message. */
-const reported = async (world: World, event: unknown, context: FunctionContext, error: unknown): Promise<unknown> => {
-  const failure = failureOf('', error);
-  const run = runOf(event);
-  if (run !== undefined) await noted(world, run, failure, context.awsRequestId);
-  if (error instanceof LifeboatError) error.message = withHint(failure);
-  return error;
-};
-
-/** A store that takes no record does not hide what went wrong before. */
-const noted = async ({ runtime }: World, run: Run, failure: Failure, attempt: string): Promise<void> => {
+/** Writes the failure down for whoever ends the run. A store that takes no record does not hide what went wrong before. */
+const recorded = async ({ runtime }: World, { source, run }: Place, context: FunctionContext, failure: Failure): Promise<void> => {
+  if (source === undefined || run === undefined) return;
   try {
-    await recordFailure(runtime, run.source, run.id, failure, attempt);
+    await recordFailure(runtime, source, run, failure, context.awsRequestId);
   } catch (error) {
     runtime.report({ type: 'warning', message: `${failure.code} could not be written down: ${failureOf('', error).message}` });
   }
 };
 
-interface Run {
-  readonly source: string;
-  readonly id: string;
+/** What an event is about, as far as it says so. */
+interface Place {
+  readonly source?: string;
+  readonly run?: string;
 }
 
-const runOf = (event: unknown): Run | undefined => {
-  if (typeof event !== 'object' || event === null || !('source' in event) || typeof event.source !== 'string') return undefined;
-  const id = 'restore' in event ? event.restore : 'drill' in event ? event.drill : 'backup' in event ? event.backup : undefined;
-  return typeof id === 'string' ? { source: event.source, id } : undefined;
+const runOf = (event: unknown): Place => {
+  if (typeof event !== 'object' || event === null || !('source' in event) || typeof event.source !== 'string') return {};
+  const run = 'restore' in event ? event.restore : 'drill' in event ? event.drill : 'backup' in event ? event.backup : undefined;
+  return { source: event.source, ...(typeof run === 'string' ? { run } : {}) };
 };

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { open, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { decode } from '../backup/codec.ts';
-import type { Encoding } from '../backup/types.ts';
+import type { ClassDigest, Encoding } from '../backup/types.ts';
 import { isLifeboatError, LifeboatError } from '../errors.ts';
 import type { ArtifactFormat, Examined } from '../sources/contract.ts';
 import { kinds } from '../sources/registry.ts';
@@ -27,6 +27,7 @@ export interface FileFacts {
   /** What is in it, where its format says so. */
   readonly contents: Examined['contents'] | null;
   readonly warnings: readonly string[];
+  readonly digests?: readonly ClassDigest[];
 }
 
 /** Decodes an artifact to its end. Fails with NoSuchBackup when there is no such file, with ArtifactInvalid when it is damaged or cut. */

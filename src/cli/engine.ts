@@ -20,6 +20,10 @@ export interface Engine {
   inspect(input: { readonly source: string }, run: Run): Promise<Facts>;
   /** Says what retention removes; removes it when `apply`. */
   prune(input: { readonly source: string; readonly apply: boolean }, run: Run): Promise<PruneResult>;
+  /** Removes the system that a backup was made of, and answers what for people. Absent where the source is out of this engine's reach. */
+  removeSource?(input: { readonly source: string; readonly backup: BackupId }, run: Run): Promise<string>;
+  /** Looks at where the environment is deployed. Absent where everything runs on this machine. */
+  examine?(run: Run): Promise<readonly Finding[]>;
   /** Newest first. */
   executions(input: { readonly limit: number }): Promise<readonly ExecutionInfo[]>;
   /** Of one execution, or of the newest; oldest line first. */
@@ -28,8 +32,18 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-/** Absent environment: only `dump` and `load` are called. */
-export type MakeEngine = (input: { readonly environment: Environment | undefined; readonly secrets: Secrets }) => Promise<Engine>;
+export interface EngineInput {
+  /** Absent: only `dump` and `load` are called. */
+  readonly environment: Environment | undefined;
+  readonly secrets: Secrets;
+  /** Run the machines where the environment was deployed. Absent: on this machine. */
+  readonly deployed?: {
+    /** What becomes of an execution when whoever waits for it is interrupted. */
+    readonly onInterrupt: 'leave' | 'stop';
+  };
+}
+
+export type MakeEngine = (input: EngineInput) => Promise<Engine>;
 
 export interface Run {
   readonly report: Report;
@@ -88,6 +102,8 @@ export interface DumpResult {
   readonly rawBytes: number;
   readonly segments: number;
   readonly notIncluded: Readonly<Record<string, string>>;
+  /** What the artifact is worth nothing without, and stays where it is. */
+  readonly needs: string | null;
 }
 
 export interface LoadResult {
@@ -103,6 +119,52 @@ export interface PlanResult {
   readonly mode: 'independent' | 'together';
   /** Null where planning would have to make what it plans for: a snapshot, a clone. */
   readonly tasks: number | null;
+  /** What it takes and costs where the environment is deployed. */
+  readonly deployed?: DeployedPlan;
+}
+
+export interface DeployedPlan {
+  /** What the numbers were made of. */
+  readonly basis: string;
+  /** Of one backup, without what it leaves in the store. */
+  readonly backup: Bill;
+  /** Of an average month with the schedules and the retention of the environment, in the steady state. */
+  readonly month: Bill;
+  readonly limits: readonly Limit[];
+  readonly notCounted: readonly { readonly what: string; readonly why: string }[];
+}
+
+export interface Bill {
+  readonly lines: readonly BillLine[];
+  readonly usd: number;
+}
+
+/** A quantity at its price, and where and when that was read. */
+export interface BillLine {
+  readonly what: string;
+  readonly quantity: number;
+  readonly unit: string;
+  readonly usd: number;
+  readonly source: string;
+  readonly asOf: string;
+}
+
+/** A limit of AWS, and how near this source comes to it. */
+export interface Limit {
+  readonly what: string;
+  readonly value: number;
+  readonly limit: number;
+  readonly unit: string;
+  readonly fits: boolean;
+  readonly hint: string;
+}
+
+/** What `doctor` found of one thing. `warning`: worth knowing and not wrong; `not-measured`: nothing is known of it, and why. */
+export interface Finding {
+  readonly what: string;
+  readonly state: 'ok' | 'warning' | 'failed' | 'not-measured';
+  readonly message: string;
+  readonly hint: string;
 }
 
 export interface PruneResult {

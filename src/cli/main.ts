@@ -87,7 +87,7 @@ const watchInterrupts = (io: Io, printer: Printer): { readonly signal: AbortSign
     if (controller.signal.aborted) return io.exit(INTERRUPTED_EXIT);
     first = now;
     printer.stop();
-    io.stderr.write('interrupted: ending what was started; once more ends at once\n');
+    io.stderr.write('interrupted: ending; once more ends at once\n');
     controller.abort(interrupted(undefined));
   });
   return { signal: controller.signal, stop };

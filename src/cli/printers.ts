@@ -49,6 +49,10 @@ const note = (sums: Tally, progress: Progress): void => {
     case 'planned':
       Object.assign(sums, { stage: progress.stage, tasks: progress.tasks, ended: 0, rows: 0, bytes: 0 });
       return;
+    case 'tally':
+      enter(sums, progress.stage);
+      Object.assign(sums, { tasks: progress.tasks, ended: progress.ended });
+      return;
     case 'task':
       enter(sums, progress.stage);
       if (progress.status === 'ended') sums.ended += 1;
@@ -122,6 +126,9 @@ export const plainPrinter = ({ out, now, redact }: PrinterInput): Printer => {
           return say(`${progress.machine}: ${progress.state}`);
         case 'planned':
           return say(`${progress.stage}: ${plural(progress.tasks, 'task')}`);
+        case 'tally':
+          if (progress.ended === progress.tasks) return sayTally();
+          break;
         case 'warning':
           return say(`warning: ${progress.message}`);
         case 'task':

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import type { MakeEngine } from './engine.ts';
 import type { Io } from './io.ts';
 import { main } from './main.ts';
 
@@ -8,8 +9,15 @@ const DEFAULT_COLUMNS = 80;
 /** The command line of this process; the engine is loaded when a command needs it. */
 export const start = async (): Promise<void> => {
   endQuietlyWithReader();
-  const code = await main(process.argv.slice(2), processIo(), async (input) => (await import('../local/engine.ts')).makeEngine(input));
+  const code = await main(process.argv.slice(2), processIo(), makeEngine);
   process.exitCode = code;
+};
+
+const makeEngine: MakeEngine = async (input) => {
+  const { environment, deployed } = input;
+  const here = await (await import('../local/engine.ts')).makeEngine(input);
+  if (environment === undefined || deployed === undefined) return here;
+  return (await import('../aws/engine.ts')).makeAwsEngine({ environment, ...deployed, here });
 };
 
 const processIo = (): Io => ({

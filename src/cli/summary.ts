@@ -1,4 +1,6 @@
 import type { BrokenEntry, CatalogEntry, SoundEntry } from '../backup/catalog.ts';
+import type { Holding } from '../sources/pool.ts';
+import { kinds } from '../sources/registry.ts';
 import { proofJson } from './words.ts';
 
 const sum = (values: Iterable<number>): number => {
@@ -23,9 +25,19 @@ export const backupJson = (entry: SoundEntry): Readonly<Record<string, unknown>>
     rawBytes: rawBytes(entry),
     segments: manifest.segments.length,
     rows: entry.rows,
+    holds: holdingOf(entry) ?? null,
+    horizon: manifest.horizon ?? null,
     proof: proofJson(entry.proof),
   };
 };
+
+/** Whether what the backup points at may be gone. */
+export const isBeyondHorizon = ({ manifest }: SoundEntry, now: Date): boolean =>
+  manifest.horizon !== undefined && Date.parse(manifest.horizon.at) <= now.getTime();
+
+/** In the words of its product, where it has any beside rows; a kind that is not known here has none. */
+export const holdingOf = ({ manifest }: SoundEntry): Holding | undefined =>
+  kinds.find(({ kind }) => kind === manifest.source.kind)?.holds?.(manifest);
 
 /** Before compression. */
 export const rawBytes = ({ manifest }: SoundEntry): number => sum(manifest.segments.map((segment) => segment.rawBytes));

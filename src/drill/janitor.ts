@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { discardedKey } from '../backup/control-keys.ts';
+import { parseBackupId } from '../backup/id.ts';
 import { breakLease } from '../backup/lease.ts';
 import { createJson, readJson } from '../backup/objects.ts';
+import { findRun } from '../backup/run-record.ts';
 import type { Runtime } from '../backup/runtime.ts';
 import type { Budget, Source, Target } from '../sources/contract.ts';
 import { removeScratch } from './damage.ts';
@@ -43,13 +45,20 @@ export const tidy = async (runtime: Runtime, input: TidyInput, budget: Budget): 
   }
   let expired: readonly string[] = [];
   try {
-    expired = (await input.expire?.()) ?? [];
+    expired = (await input.expire?.((backup) => hasEnded(runtime, source, backup))) ?? [];
   } catch (error) {
     failures.push(error);
   }
   // One server that is down does not keep the other scratch targets alive; the next round tries again.
   if (failures.length > 0) throw failures[0];
   return { scratch, expired, lease };
+};
+
+/** Whether a backup was made here, and whoever made it is gone. */
+const hasEnded = async (runtime: Runtime, source: string, text: string): Promise<boolean> => {
+  const backup = parseBackupId(text);
+  const run = backup === undefined ? undefined : await findRun(runtime, source, backup);
+  return run !== undefined && (await runtime.executionState(run.execution)) === 'gone';
 };
 
 const DiscardedSchema = z.object({ at: z.string() });

@@ -17,6 +17,8 @@ export interface DrillParts {
   readonly scratch: string;
   readonly goals: Proof['goals'];
   readonly seed: number;
+  /** Why this backup was chosen. */
+  readonly why: string;
   /** Seconds, in the order in which they ran; see OWN_PHASES for those that are not the restore's. */
   readonly phases: Proof['phases'];
   /** From the start of the restore until the scratch system could be used; null when it never could. */
@@ -70,6 +72,7 @@ export const proofOf = (parts: DrillParts): Proof => {
     ],
     failure: first === undefined ? null : { code: clip(first.code), message: clip(first.message), hint: clip(first.hint) },
     seed: parts.seed,
+    why: clip(parts.why),
   };
 };
 

@@ -69,12 +69,14 @@ export const recordProof = async (runtime: Runtime, record: DrillRecord, found: 
 const partsOf = async (runtime: Runtime, record: DrillRecord, found: Found) => {
   const { source, drill, execution, seed } = record;
   const audit = found.restored === null ? null : await readAudit(runtime, source, found.restored);
-  const phases = found.restored === null ? [] : await readPhases(runtime, source, found.restored);
+  // A restore whose audit broke off leaves its phases with the drill.
+  const phases = await readPhases(runtime, source, found.restored ?? drill);
   const restorePhases = phases.filter(({ name }) => !OWN_PHASES.has(name));
   return {
     drill,
     execution,
     seed,
+    why: record.why,
     startedAt: new Date(record.startedAt),
     endedAt: runtime.now(),
     scratch: found.scratch,

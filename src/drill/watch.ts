@@ -1,8 +1,10 @@
+import { Metrics } from '@aws-lambda-powertools/metrics';
 import { z } from 'zod';
 import { type CatalogEntry, listBackups } from '../backup/catalog.ts';
 import { leaseKey } from '../backup/layout.ts';
 import { readJson } from '../backup/objects.ts';
 import type { Runtime } from '../backup/runtime.ts';
+import { shrinkageOf } from '../backup/shrink.ts';
 import { abandonedScratch } from './scratch.ts';
 
 /** What an hourly look at the catalogue finds of one source. What is not known is absent, and a missing metric alarms. */
@@ -16,6 +18,8 @@ export interface Observations {
   readonly leaseAgeSeconds: number;
   /** Scratch targets that no running execution owns. */
   readonly orphans: number;
+  /** Multipart uploads that were never ended and that no rule removed. */
+  readonly uploads?: number;
   /** How much less the newest backup has than the one before, in percent; 0 when it grew. */
   readonly rowsDroppedPercent?: number;
   readonly bytesDroppedPercent?: number;
@@ -23,7 +27,7 @@ export interface Observations {
 
 type Sound = Extract<CatalogEntry, { readonly state: 'sound' }>;
 
-export const observe = async (runtime: Runtime, source: string): Promise<Observations> => {
+export const observe = async (runtime: Runtime, source: string, uploads?: number): Promise<Observations> => {
   let newest: Sound | undefined;
   let before: Sound | undefined;
   let proven: CatalogEntry | undefined;
@@ -42,16 +46,10 @@ export const observe = async (runtime: Runtime, source: string): Promise<Observa
     ...(proven === undefined ? {} : { provenAgeSeconds: age(proven) }),
     leaseAgeSeconds: await leaseAge(runtime, source, now),
     orphans: (await abandonedScratch(runtime, source)).length,
-    ...(newest === undefined || before === undefined
-      ? {}
-      : {
-          rowsDroppedPercent: dropped(Number(before.rows), Number(newest.rows)),
-          bytesDroppedPercent: dropped(before.bytes, newest.bytes),
-        }),
+    ...(uploads === undefined ? {} : { uploads }),
+    ...(newest === undefined || before === undefined ? {} : shrinkageOf(before, newest)),
   };
 };
-
-const dropped = (before: number, now: number): number => (before === 0 ? 0 : Math.max(0, ((before - now) / before) * 100));
 
 const LeaseSchema = z.object({ state: z.string() });
 
@@ -70,11 +68,20 @@ const METRICS = {
   provenAgeSeconds: { name: 'ProvenAge', unit: 'Seconds' },
   leaseAgeSeconds: { name: 'LeaseAge', unit: 'Seconds' },
   orphans: { name: 'Orphans', unit: 'Count' },
+  uploads: { name: 'UploadsLeft', unit: 'Count' },
   rowsDroppedPercent: { name: 'RowsDropped', unit: 'Percent' },
   bytesDroppedPercent: { name: 'BytesDropped', unit: 'Percent' },
 } as const;
 
-const FIELDS = ['backupAgeSeconds', 'provenAgeSeconds', 'leaseAgeSeconds', 'orphans', 'rowsDroppedPercent', 'bytesDroppedPercent'] as const;
+const FIELDS = [
+  'backupAgeSeconds',
+  'provenAgeSeconds',
+  'leaseAgeSeconds',
+  'orphans',
+  'uploads',
+  'rowsDroppedPercent',
+  'bytesDroppedPercent',
+] as const;
 
 /** One line of CloudWatch's embedded metric format; metrics that are not known are not in it. */
 export const metricsLine = (
@@ -82,23 +89,14 @@ export const metricsLine = (
   place: { readonly environment: string; readonly namespace: string },
   at: Date,
 ): string => {
-  const known = FIELDS.flatMap((field) => {
+  const metrics = new Metrics({ namespace: place.namespace });
+  // Powertools' own dimension would be part of each metric's name.
+  metrics.clearDefaultDimensions();
+  metrics.addDimensions({ Environment: place.environment, Source: observed.source });
+  metrics.setTimestamp(at);
+  for (const field of FIELDS) {
     const value = observed[field];
-    return value === undefined ? [] : [{ ...METRICS[field], value }];
-  });
-  return JSON.stringify({
-    _aws: {
-      Timestamp: at.getTime(),
-      CloudWatchMetrics: [
-        {
-          Namespace: place.namespace,
-          Dimensions: [['Environment', 'Source']],
-          Metrics: known.map(({ name, unit }) => ({ Name: name, Unit: unit })),
-        },
-      ],
-    },
-    Environment: place.environment,
-    Source: observed.source,
-    ...Object.fromEntries(known.map(({ name, value }) => [name, value])),
-  });
+    if (value !== undefined) metrics.addMetric(METRICS[field].name, METRICS[field].unit, value);
+  }
+  return JSON.stringify(metrics.serializeMetrics());
 };

@@ -1,5 +1,5 @@
 import { LifeboatError } from '../errors.ts';
-import { systemFromUrl } from '../sources/registry.ts';
+import { kindNamed, systemFromUrl } from '../sources/registry.ts';
 import type { System } from '../sources/system.ts';
 import type { Environment, SourceEntry, TargetEntry } from './environment.ts';
 import { NAME_PATTERN } from './schema.ts';
@@ -18,6 +18,10 @@ export interface Overrides {
   readonly to?: string | undefined;
   readonly scratch?: string | undefined;
   readonly sourceName?: string | undefined;
+  /** Systems of one server, in place of `from` and of what the environment has; each becomes a source of its own name. */
+  readonly members?: readonly System[] | undefined;
+  /** Sources whose kind can are told to commit first what nobody committed. */
+  readonly commit?: boolean | undefined;
 }
 
 /** An environment of nothing but URLs; a relative store is below `root`, the working directory. Fails with Usage. */
@@ -26,14 +30,38 @@ export const adhoc = (given: Overrides & { readonly store: string }, root: strin
   return override({ name: 'adhoc', root, store, control: controlBelow(store), sources: {}, targets: {} }, given);
 };
 
+/** Names the target of `--to` or `--scratch`: one that the environment has, or else the one that its URL makes. */
+export const targetNamed = (environment: Environment, given: string, made: typeof TO | typeof SCRATCH): string =>
+  environment.targets[given] === undefined ? made : given;
+
 /** Adds the source of `--from` and the targets of `--to` and `--scratch` to an environment. */
 export const override = (environment: Environment, given: Overrides): Environment => {
-  const sources: Record<string, SourceEntry> = { ...environment.sources };
+  const sources: Record<string, SourceEntry> = given.members === undefined ? { ...environment.sources } : sourcesOf(given.members);
   const targets: Record<string, TargetEntry> = { ...environment.targets };
-  if (given.to !== undefined) targets[TO] = entryOf(systemFromUrl(given.to));
-  if (given.scratch !== undefined) targets[SCRATCH] = entryOf(systemFromUrl(given.scratch));
-  if (given.from !== undefined) sources[sourceNameOf(given.from, given.sourceName)] = entryOf(systemFromUrl(given.from));
+  if (given.to !== undefined && targets[given.to] === undefined) targets[TO] = entryOf(systemFromUrl(given.to));
+  if (given.scratch !== undefined && targets[given.scratch] === undefined) targets[SCRATCH] = entryOf(systemFromUrl(given.scratch));
+  if (given.members === undefined && given.from !== undefined)
+    sources[sourceNameOf(given.from, given.sourceName)] = entryOf(systemFromUrl(given.from));
+  if (given.commit === true)
+    for (const [name, entry] of Object.entries(sources)) {
+      const committing = kindNamed(entry.kind).members?.committing(entry.address);
+      if (committing !== undefined) sources[name] = { ...entry, ...entryOf(committing) };
+    }
   return { ...environment, sources, targets };
+};
+
+/** Fails with Usage where two long names are the same once they are cut. */
+const sourcesOf = (members: readonly System[]): Record<string, SourceEntry> => {
+  const sources: Record<string, SourceEntry> = {};
+  for (const member of members) {
+    const name = nameOf(member.redacted, member);
+    if (sources[name] !== undefined)
+      throw new LifeboatError('Usage', `${member.redacted} and another one would both be called ${name}`, {
+        hint: 'Back them up one by one, with --source <name>.',
+      });
+    sources[name] = entryOf(member);
+  }
+  return sources;
 };
 
 /** The name of the source of `--from`: the one that was given, or one made of its URL. */

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Progress } from '../backup/progress.ts';
 import { LifeboatError } from '../errors.ts';
+import { noLog, openLog, type StepLog } from './log.ts';
 import { parseEnvironment } from './parse.ts';
 import { openWorld, type World } from './world.ts';
 
@@ -8,7 +9,7 @@ import { openWorld, type World } from './world.ts';
 const FILE_VARIABLE = 'LIFEBOAT_ENVIRONMENT_FILE';
 
 let given: Promise<World> | undefined;
-let reporter: (progress: Progress) => void = (progress) => console.log(JSON.stringify(progress));
+let log = noLog;
 
 /** Local runs hand the environment over instead of bundling it. */
 export const giveWorld = (
@@ -16,8 +17,7 @@ export const giveWorld = (
   place: { readonly name: string; readonly root: string },
   report: (progress: Progress) => void,
 ): void => {
-  reporter = report;
-  given = openWorld(parseEnvironment(raw, place), (progress) => reporter(progress));
+  given = openWorld(parseEnvironment(raw, place), report);
 };
 
 /** For tests: a world that is open already, with stores and systems of its own. */
@@ -31,10 +31,15 @@ export const readWorld = (): Promise<World> => {
   return given;
 };
 
+/** Where this function tells of itself, once its world is read. */
+export const stepLog = (): StepLog => log;
+
 const openBundled = async (): Promise<World> => {
   const path = process.env[FILE_VARIABLE];
   if (path === undefined) throw new LifeboatError('ConfigInvalid', `${FILE_VARIABLE} is not set`, { hint: 'A deployment sets it.' });
   const raw: unknown = JSON.parse(await readFile(path, 'utf8'));
   const name = path.replace(/^.*\//, '').replace(/\.json$/, '');
-  return openWorld(parseEnvironment(raw, { name, root: '/tmp', path }), (progress) => reporter(progress));
+  const opened = await openLog(name);
+  log = opened;
+  return openWorld(parseEnvironment(raw, { name, root: '/tmp', path }), opened.report);
 };

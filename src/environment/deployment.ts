@@ -66,6 +66,12 @@ const Notifications = z.strictObject({
 const FunctionSize = z.strictObject({
   memoryMb: z.int().min(128).max(10_240).optional(),
   temporaryMb: z.int().min(512).max(10_240).optional().describe('Of /tmp.'),
+  reservedConcurrency: z
+    .int()
+    .min(1)
+    .max(1000)
+    .optional()
+    .describe("Invocations at the same time, taken from the account's limit; concurrency of a source is the usual bound."),
 });
 
 const Prefix = z.string().regex(/^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\/\S+$/, 'expected s3://bucket/prefix');

@@ -47,12 +47,12 @@ const StoreUrl = z
 
 const StorePlace = z.union([StoreUrl, z.strictObject({ url: StoreUrl, ...StoreOptions })]);
 
-const Kept = z.int().min(0).max(10_000).optional();
+const Kept = z.int().min(1).max(10_000).optional();
 
 export const RetentionSchema = z
   .strictObject({ last: Kept, daily: Kept, weekly: Kept, monthly: Kept, minimum: Kept })
   .refine((policy) => [policy.last, policy.daily, policy.weekly, policy.monthly].some((kept) => (kept ?? 0) > 0), {
-    error: 'expected at least one of last, daily, weekly, monthly above 0; a policy that keeps nothing is refused',
+    error: 'expected at least one of last, daily, weekly, monthly; a policy that keeps nothing is refused',
   })
   .describe('How many backups are kept; the newest proven one always is.');
 

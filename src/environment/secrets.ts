@@ -1,13 +1,17 @@
 import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
 import { LifeboatError } from '../errors.ts';
 import { isReference } from './redact.ts';
 
 /** Larger than any password or key; a mistaken path to something else fails. */
 const SECRET_FILE_MAX_BYTES = 64 * 1024;
 
+/** How long a warm function goes on with a secret that may have been changed meanwhile; in milliseconds. */
+const SECRET_MAX_AGE_MS = 5 * 60 * 1000;
+
 export interface Secrets {
-  /** The secret that a reference names; each reference is looked up once. Fails with SecretMissing. */
-  readonly resolve: (reference: string) => Promise<string>;
+  /** The secret that a reference names; looked up again after some minutes, or when it is to be `fresh`. Fails with SecretMissing. */
+  readonly resolve: (reference: string, options?: { readonly fresh?: boolean }) => Promise<string>;
   /** Every secret resolved until now, for redaction. */
   readonly known: () => readonly string[];
 }
@@ -16,24 +20,27 @@ export interface SecretPlaces {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Reads a secret of AWS Secrets Manager; the default loads the SDK when it is first asked. */
   readonly secretsManager?: (arn: string) => Promise<string>;
+  /** Milliseconds. */
+  readonly now?: () => number;
 }
 
 export const openSecrets = (places: SecretPlaces): Secrets => {
-  const cache = new Map<string, Promise<string>>();
+  const cache = new Map<string, { readonly secret: Promise<string>; readonly since: number }>();
   const known = new Set<string>();
+  const now = places.now ?? Date.now;
   const lookUp = async (reference: string): Promise<string> => {
     const secret = await read(reference, places);
     known.add(secret);
     return secret;
   };
-  const resolve = (reference: string): Promise<string> => {
+  const resolve: Secrets['resolve'] = (reference, { fresh = false } = {}) => {
     const cached = cache.get(reference);
-    if (cached !== undefined) return cached;
-    const secret = lookUp(reference);
-    cache.set(reference, secret);
+    if (cached !== undefined && !fresh && now() - cached.since < SECRET_MAX_AGE_MS) return cached.secret;
+    const entry = { secret: lookUp(reference), since: now() };
+    cache.set(reference, entry);
     // A failure is not kept: the next caller asks again.
-    secret.catch(() => cache.delete(reference));
-    return secret;
+    entry.secret.catch(() => cache.get(reference) === entry && cache.delete(reference));
+    return entry.secret;
   };
   return { resolve, known: () => [...known] };
 };
@@ -46,7 +53,31 @@ const read = async (reference: string, places: SecretPlaces): Promise<string> =>
   const [scheme, rest] = [reference.slice(0, reference.indexOf(':')), reference.slice(reference.indexOf(':') + 1)];
   if (scheme === 'env') return fromEnvironment(rest, places.env);
   if (scheme === 'file') return fromFile(rest);
-  return (places.secretsManager ?? fromSecretsManager)(rest);
+  const [arn = '', field] = rest.split('#', 2);
+  const secret = await (places.secretsManager ?? fromSecretsManager)(arn);
+  return field === undefined ? secret : fieldOf(secret, arn, field);
+};
+
+/** RDS and its rotation keep `{"username": …, "password": …}`. */
+const fieldOf = (secret: string, arn: string, field: string): string => {
+  const found = FieldsSchema.safeParse(parsed(secret));
+  const value = found.success ? found.data[field] : undefined;
+  // Never the parser's own message: it may quote what it read.
+  if (typeof value !== 'string' || value === '')
+    throw new LifeboatError('SecretMissing', `secret ${arn} has no field "${field}" with a text`, {
+      hint: 'What follows # in a reference is a field of a secret that is JSON.',
+    });
+  return value;
+};
+
+const FieldsSchema = z.record(z.string(), z.unknown());
+
+const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 };
 
 const fromEnvironment = (name: string, env: SecretPlaces['env']): string => {

@@ -28,10 +28,12 @@ export interface World {
   entry(source: string): SourceEntry;
   openSource(source: string): Promise<Source>;
   /** The target of a restore: a named one, or the scratch target of a drill. */
-  openTarget(record: Pick<RestoreRecord, 'source' | 'target' | 'drill'>, drill?: DrillRecord): Promise<Target>;
+  openTarget(record: TargetRecord, drill?: DrillRecord): Promise<Target>;
   /** The scratch target of a drill, for records and reports; never a secret. */
   describeScratch(drill: DrillRecord): string;
 }
+
+type TargetRecord = Pick<RestoreRecord, 'source' | 'target' | 'drill'> & Partial<Pick<RestoreRecord, 'restored'>>;
 
 export const openWorld = async (environment: Environment, report: Report): Promise<World> => {
   const temporary = process.env['LIFEBOAT_TMP'] ?? join(tmpdir(), 'lifeboat');
@@ -83,11 +85,7 @@ const OWN = 'own:';
 /** Names the place that a kind has for drills by itself. */
 export const ownScratch = (kind: string): string | null => (kindNamed(kind).ownScratch === undefined ? null : `${OWN}${kind}`);
 
-const targetSystem = (
-  environment: Environment,
-  record: Pick<RestoreRecord, 'source' | 'target' | 'drill'>,
-  drill?: DrillRecord,
-): System => {
+const targetSystem = (environment: Environment, record: TargetRecord, drill?: DrillRecord): System => {
   const name = drill === undefined ? record.target : drill.scratch;
   const own = drill !== undefined && name?.startsWith(OWN) === true ? kindNamed(name.slice(OWN.length)).ownScratch : undefined;
   if (drill !== undefined && own !== undefined) return own.scratch(scratchName(drill.drill));
@@ -97,6 +95,7 @@ const targetSystem = (
       hint: `A restore never goes to the source by itself. Give {"target": "<name of a target of the environment>"} or --to <url>.`,
     });
   const system = systemOf(entry, `targets.${name}`);
+  if (record.restored !== undefined && record.restored !== null) return system.restored(record.restored.resource);
   return drill === undefined ? system : system.scratch(scratchName(drill.drill));
 };
 

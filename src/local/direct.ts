@@ -5,6 +5,7 @@ import { crc32 } from 'node:zlib';
 import { memoryClaims } from '../backup/claims.ts';
 import { encode } from '../backup/codec.ts';
 import { sumDigests } from '../backup/digest.ts';
+import { failureOf } from '../backup/failures.ts';
 import { segmentKey } from '../backup/layout.ts';
 import type { Report } from '../backup/progress.ts';
 import { refuseProblems } from '../backup/start.ts';
@@ -64,7 +65,7 @@ export const withInstant = async <Result>(
     letGo.abort();
     await holding.catch(() => {});
     const [newest] = instants;
-    if (source.hold === undefined && newest !== undefined) await source.close(newest);
+    if (source.hold === undefined) await (newest === undefined ? source.abandon?.(backup) : source.close(newest));
   }
 };
 
@@ -82,12 +83,44 @@ async function* nothingToRead(): AsyncGenerator<Uint8Array> {
   throw new LifeboatError('Unsupported', 'a dump into a stream reads no segments');
 }
 
-/** Writes the artifact to `out`, where zstd is only the store's doing, without it. Does not end `out`. */
-export const dumpInto = (
-  source: Source,
-  out: Writable,
-  options: { readonly backup: BackupId; readonly report: Report; readonly signal: AbortSignal },
-): Promise<DirectDump> =>
+interface DumpOptions {
+  readonly backup: BackupId;
+  readonly report: Report;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Writes the artifact to `out`, where zstd is only the store's doing, without it. Does not end `out`. No store will ever forget this
+ * dump, so what the source keeps of it elsewhere goes at once, unless the artifact lives by it.
+ */
+export const dumpInto = async (source: Source, out: Writable, options: DumpOptions): Promise<DirectDump> => {
+  // Nothing is made before a source was looked at.
+  let made = false;
+  const inspect: Source['inspect'] = async () => {
+    const facts = await source.inspect();
+    made = true;
+    return facts;
+  };
+  try {
+    const dumped = await writeInto({ ...source, inspect }, out, options);
+    made = dumped.conclusion.needs === undefined;
+    return dumped;
+  } finally {
+    if (made) await forget(source, options);
+  }
+};
+
+/** What became of the dump matters more. */
+const forget = async (source: Source, { backup, report }: DumpOptions): Promise<void> => {
+  try {
+    await source.forget?.(backup, undefined);
+  } catch (error) {
+    const { code, message, hint } = failureOf('', error);
+    report({ type: 'warning', message: `what this dump made may still be there: ${code}: ${message}. ${hint}` });
+  }
+};
+
+const writeInto = (source: Source, out: Writable, options: DumpOptions): Promise<DirectDump> =>
   withInstant(source, options.backup, options.signal, async (context, receipts) => {
     const pieces = source.framed === true ? heldBack(out) : inOrder(out);
     try {
@@ -153,6 +186,7 @@ const streamSink = (pieces: Pieces, signal: AbortSignal): SegmentSink => ({
     }
     const sha256 = sha.digest('hex');
     const key = segmentKey(ordinal, sha256, as.extension);
-    return { key, ordinal, role: as.role ?? 'artifact', encoding, bytes, rawBytes, sha256, ...(flushed ? { rawCrc32 } : {}) };
+    const context = as.context === undefined ? {} : { context: as.context };
+    return { key, ordinal, role: as.role ?? 'artifact', encoding, bytes, rawBytes, sha256, ...context, ...(flushed ? { rawCrc32 } : {}) };
   },
 });

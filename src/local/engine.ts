@@ -1,25 +1,27 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
-import { listBackups } from '../backup/catalog.ts';
+import { findBackup } from '../backup/catalog.ts';
 import { decodeDetected } from '../backup/detect.ts';
 import { backupId } from '../backup/id.ts';
+import { backupPrefix } from '../backup/layout.ts';
 import { objectsBelow } from '../backup/pool.ts';
-import { pruneBackups } from '../backup/prune.ts';
-import { planRetention } from '../backup/retention.ts';
 import { countRows } from '../backup/rows.ts';
+import { segmentSource } from '../backup/segments.ts';
 import type { BackupId } from '../backup/types.ts';
-import type { DumpResult, Engine, ExecutionInfo, LoadResult, LogLine, MakeEngine, PlanResult, PruneResult, Run } from '../cli/engine.ts';
+import type { DumpResult, Engine, ExecutionInfo, LoadResult, LogLine, MakeEngine, PlanResult, Run } from '../cli/engine.ts';
 import { executionState, listExecutions, readLog } from '../environment/executions.ts';
 import { DEFAULT_CONCURRENCY } from '../environment/world.ts';
 import { LifeboatError } from '../errors.ts';
+import { backup, drill, type Runner, restore } from '../machines/runs.ts';
 import type { Services } from '../sources/contract.ts';
 import type { System } from '../sources/system.ts';
 import { openStore } from '../stores/open.ts';
 import { dumpInto, withInstant } from './direct.ts';
+import { execute } from './executor.ts';
 import { type Local, openLocal } from './local.ts';
 import { FUNCTION_TIMEOUT_MS } from './pool.ts';
-import { backup, drill, restore } from './runs.ts';
+import { prune } from './prune.ts';
 
 /** Runs everything on this machine: the state machines and functions that are deployed, in processes of its own. */
 export const makeEngine: MakeEngine = async ({ environment, secrets }) => {
@@ -35,20 +37,28 @@ export const makeEngine: MakeEngine = async ({ environment, secrets }) => {
     return local;
   };
   const engine: Engine = {
-    backup: (input, run) => backup(need(), input.source, run),
-    restore: (input, run) => restore(need(), input, run),
-    drill: (input, run) => drill(need(), input, run),
+    backup: (input, run) => backup(runner(need()), input.source, run),
+    restore: (input, run) => restore(runner(need()), input, run),
+    drill: (input, run) => drill(runner(need()), input, run),
     dump: (system, out, run) => dump(system, services, out, run),
     load: (system, input, options, run) => load(system, services, input, options, run),
     plan: (input, run) => plan(need(), input.source, run),
     inspect: async (input) => (await (await need().ready()).openSource(input.source)).inspect(),
-    prune: (input, run) => prune(need(), input, run),
+    prune: async (input, run) => prune(await need().world(), input, run),
+    removeSource: (input, run) => removeSource(need(), input, run),
     executions: (input) => executions(need(), input.limit),
     logs: (input) => logs(need(), input.execution),
     close: async () => local?.stop(),
   };
   return engine;
 };
+
+/** Executions touch sources and targets, which may be embedded servers. */
+const runner = (local: Local): Runner => ({
+  environment: local.environment,
+  world: () => local.ready(),
+  execute: (machine, input, run) => execute(local.environment, machine, input, run),
+});
 
 /** A dump and a plan have no execution; their id is that of this process. */
 const ownId = (): BackupId => backupId(new Date(), `${process.pid}`);
@@ -63,6 +73,7 @@ const dump = async (system: System, services: Services, out: Writable, run: Run)
     rawBytes: done.rawBytes,
     segments: done.segments,
     notIncluded: done.conclusion.notIncluded,
+    needs: done.conclusion.needs ?? null,
   };
 };
 
@@ -117,26 +128,12 @@ const plan = async (local: Local, name: string, run: Run): Promise<PlanResult> =
   return { source: name, facts, stage, mode, tasks };
 };
 
-/** Budget of a prune from the command line: it may take as long as it takes. */
-const untilDone = (signal: AbortSignal) => ({ remaining: () => (signal.aborted ? 0 : Number.MAX_SAFE_INTEGER), signal });
-
-const prune = async (local: Local, input: { readonly source: string; readonly apply: boolean }, run: Run): Promise<PruneResult> => {
-  const { runtime, entry, openSource } = await local.world();
-  const { retention: policy, timezone } = entry(input.source);
-  if (policy === undefined)
-    throw new LifeboatError('RetentionRefused', `source ${input.source} has no retention policy`, {
-      hint: 'Give it one in the environment file: "retention": {"daily": 14, "minimum": 3}.',
-    });
-  const entries = await Array.fromAsync(listBackups(runtime.store, input.source));
-  const planned = planRetention(entries, policy, runtime.now(), { timezone });
-  const { forget } = await openSource(input.source);
-  if (input.apply) await pruneBackups(runtime, { source: input.source, policy, timezone, forget }, untilDone(run.signal));
-  return {
-    source: input.source,
-    applied: input.apply,
-    keep: planned.keep.map(({ entry: kept, why }) => ({ backup: kept.backup, why })),
-    remove: planned.remove.map(({ backup: id }) => ({ backup: id })),
-  };
+const removeSource = async (local: Local, { source, backup: id }: { source: string; backup: BackupId }, run: Run): Promise<string> => {
+  const { runtime, openSource } = await local.ready();
+  const { remove } = await openSource(source);
+  if (remove === undefined) throw new LifeboatError('Unsupported', `a source of the kind of ${source} is not removed by Lifeboat`);
+  const { manifest } = await findBackup(runtime.store, id, source);
+  return remove(manifest, segmentSource(runtime.store, backupPrefix(source, id)), run.signal);
 };
 
 const executions = async (local: Local, limit: number): Promise<readonly ExecutionInfo[]> => {
@@ -165,7 +162,7 @@ async function* logs(local: Local, wanted: string | undefined): AsyncGenerator<L
   const records = await Array.fromAsync(listExecutions(control));
   const found = wanted === undefined ? records.at(-1) : records.find(({ arn }) => arn === wanted || arn.endsWith(`:${wanted}`));
   if (found === undefined)
-    throw new LifeboatError('NoSuchBackup', wanted === undefined ? 'nothing has run here yet' : `no execution ${wanted}`, {
+    throw new LifeboatError('NoSuchExecution', wanted === undefined ? 'nothing has run here yet' : `no execution ${wanted}`, {
       hint: 'See `lifeboat executions`.',
     });
   yield* await readLog(control, found.arn);

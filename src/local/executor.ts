@@ -1,22 +1,15 @@
-import { errorOf, failureOf, failureOfCaught } from '../backup/failures.ts';
+import { failureOf } from '../backup/failures.ts';
 import type { Report } from '../backup/progress.ts';
-import type { Json } from '../backup/types.ts';
 import { tidy } from '../drill/janitor.ts';
 import type { DrillRecord } from '../drill/record.ts';
 import type { Environment } from '../environment/environment.ts';
+import type { MachineName } from '../environment/names.ts';
 import { openWorld } from '../environment/world.ts';
-import { LifeboatError } from '../errors.ts';
+import type { Ended, MachineInput } from '../machines/ended.ts';
 import type { Target } from '../sources/contract.ts';
 import type { Clock } from './asl/clock.ts';
-import { type Ended, type MachineName, openMachines } from './machines.ts';
+import { openMachines } from './machines.ts';
 import { openPool, type Pool, type PoolOptions } from './pool.ts';
-
-export interface Succeeded {
-  readonly execution: string;
-  readonly output: Json;
-}
-
-type Input = { readonly source: string } & { readonly [key: string]: Json };
 
 /** Time that cleaning up after an interrupt may take, in milliseconds. */
 const TIDY_MS = 60_000;
@@ -34,7 +27,7 @@ export interface ExecuteOptions {
  * Runs one execution in processes of its own. When it is interrupted, its processes are killed first, and then what they held is
  * given back: the lease, the scratch target.
  */
-export const execute = async (environment: Environment, machine: MachineName, input: Input, run: ExecuteOptions): Promise<Ended> => {
+export const execute = async (environment: Environment, machine: MachineName, input: MachineInput, run: ExecuteOptions): Promise<Ended> => {
   const { runtime } = await openWorld(environment, run.report);
   const pool = await openPool({ environment, report: run.report, ...run.limits });
   const machines = openMachines({
@@ -58,17 +51,10 @@ const cleanUp = async (environment: Environment, source: string, report: Report)
   try {
     const world = await openWorld(environment, report);
     const openTarget = (record: DrillRecord): Promise<Target> => world.openTarget({ source, target: null, drill: record.drill }, record);
-    await tidy(world.runtime, { source, openTarget, settled: true }, budget);
+    const expire = environment.sources[source] === undefined ? undefined : (await world.openSource(source)).tidy;
+    await tidy(world.runtime, { source, openTarget, settled: true, ...(expire === undefined ? {} : { expire }) }, budget);
   } catch (error) {
     const { code, message } = failureOf('', error);
     report({ type: 'warning', message: `cleaning up failed, the next command tries again: ${code}: ${message}` });
   }
-};
-
-/** The output of an execution that succeeded; else fails with the error that its machine ended with. */
-export const succeeded = ({ execution, outcome }: Ended): Succeeded => {
-  if (outcome.status === 'SUCCEEDED') return { execution, output: outcome.output };
-  if (outcome.status === 'ABORTED')
-    throw new LifeboatError('Interrupted', 'interrupted', { hint: 'Nothing that was good is lost; run it again.' });
-  throw errorOf(failureOfCaught({ Error: outcome.error, Cause: outcome.cause }));
 };

@@ -4,7 +4,9 @@ import { readAll } from '../backup/objects.ts';
 import type { Progress, Report } from '../backup/progress.ts';
 import type { Json } from '../backup/types.ts';
 import { beginExecution, endExecution, type LogLine, localExecutionArn, writeLog } from '../environment/executions.ts';
+import { MACHINES, type MachineName } from '../environment/names.ts';
 import { LifeboatError } from '../errors.ts';
+import type { Ended, MachineInput } from '../machines/ended.ts';
 import type { Store } from '../stores/store.ts';
 import { type Clock, realClock } from './asl/clock.ts';
 import { failureOf } from './asl/errors.ts';
@@ -12,8 +14,6 @@ import type { HistoryEvent } from './asl/history.ts';
 import { runMachine } from './asl/machine.ts';
 import type { NestedExecution, World } from './asl/world.ts';
 import type { Pool } from './pool.ts';
-
-export type MachineName = 'backup' | 'restore' | 'drill';
 
 export interface MachinesOptions {
   readonly environment: string;
@@ -24,16 +24,9 @@ export interface MachinesOptions {
   readonly random?: () => number;
 }
 
-export interface Ended {
-  readonly execution: string;
-  readonly outcome:
-    | { readonly status: 'SUCCEEDED'; readonly output: Json }
-    | { readonly status: 'FAILED' | 'TIMED_OUT' | 'ABORTED'; readonly error: string; readonly cause: string };
-}
-
 export interface Machines {
   /** Runs a machine of state-machines/ to its end, whatever the end is. */
-  run(machine: MachineName, input: { readonly source: string } & { readonly [key: string]: Json }, signal: AbortSignal): Promise<Ended>;
+  run(machine: MachineName, input: MachineInput, signal: AbortSignal): Promise<Ended>;
 }
 
 /** The same files that are deployed, over functions in processes of this machine. */
@@ -89,8 +82,6 @@ export const openMachines = (options: MachinesOptions): Machines => {
 
   return { run: (machine, input, signal) => start(machine, input, signal) };
 };
-
-const MACHINES: readonly MachineName[] = ['backup', 'restore', 'drill'];
 
 const machineNamed = (name: string): MachineName => {
   const found = MACHINES.find((machine) => machine === name);

@@ -14,6 +14,8 @@ const RestoreSchema = z.object({
   /** The drill whose scratch target this is. */
   drill: z.string().nullable(),
   only: z.enum(['audit']).nullable(),
+  /** What somebody else restored and Lifeboat looks at: the ARN of the system, and the job of AWS Backup that made it. */
+  restored: z.object({ resource: z.string(), job: z.string() }).nullable().default(null),
   overwrite: z.boolean(),
   /** The restore whose marker lies in the target: this one's, or an earlier one that it continues. */
   marker: z.string(),

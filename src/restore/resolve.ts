@@ -14,6 +14,8 @@ export interface ResolveInput {
   readonly target: string | null;
   readonly drill: string | null;
   readonly only: 'audit' | null;
+  /** Absent for what is restored here. */
+  readonly restored?: RestoreRecord['restored'];
   readonly overwrite: boolean;
   readonly execution: string;
   readonly startedAt: string;
@@ -33,6 +35,7 @@ export const resolveRestore = async (
   openTarget: (record: RestoreRecord, manifest: Manifest) => Promise<Target>,
 ): Promise<Resolved> => {
   const manifest = await manifestOf(runtime, input);
+  const { restored = null } = input;
   const restore = backupId(new Date(input.startedAt), input.execution);
   const record: RestoreRecord = {
     restore,
@@ -40,14 +43,15 @@ export const resolveRestore = async (
     backup: manifest.backup,
     target: input.target,
     drill: input.drill,
-    only: input.only,
+    only: restored === null ? input.only : 'audit',
+    restored,
     overwrite: input.overwrite,
     marker: restore,
     execution: input.execution,
     startedAt: input.startedAt,
   };
   const target = await openTarget(record, manifest);
-  if (input.only === null && input.drill === null) await refuseTarget(target, manifest, input.overwrite);
+  if (record.only === null && input.drill === null) await refuseTarget(target, manifest, input.overwrite);
   await writeRestore(runtime, record);
   return { source: input.source, restore, backup: manifest.backup, stage: firstStage(target, record) };
 };
@@ -57,6 +61,9 @@ export const manifestOf = async (runtime: Runtime, input: { readonly source: str
   const { manifest } = await findBackup(runtime.store, input.backup, input.source);
   return manifest;
 };
+
+/** A system that was not restored of this backup is held to nothing that it says. */
+export const withoutPromises = (manifest: Manifest): Manifest => ({ ...manifest, digests: [], assertions: [], details: null });
 
 /** Early and by name; `prepare` looks again, in the target's own transaction. */
 const refuseTarget = async (target: Target, manifest: Manifest, overwrite: boolean): Promise<void> => {

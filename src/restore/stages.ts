@@ -1,4 +1,4 @@
-import { planPrefix } from '../backup/layout.ts';
+import { planPrefix, runPrefix } from '../backup/layout.ts';
 import { createJson, readJson } from '../backup/objects.ts';
 import { type Run, restoreRun } from '../backup/rooms.ts';
 import type { Runtime } from '../backup/runtime.ts';
@@ -56,7 +56,9 @@ export const planRestoreStage = async (
   return { ...outcome, next: names[names.indexOf(at.stage) + 1] ?? null };
 };
 
-const begunKey = (record: RestoreRecord, stage: string): string => `${planPrefix(record.source, record.restore, stage)}begun.json`;
+const BEGUN = 'begun.json';
+
+const begunKey = (record: RestoreRecord, stage: string): string => `${planPrefix(record.source, record.restore, stage)}${BEGUN}`;
 
 export interface Phase {
   readonly name: string;
@@ -73,6 +75,25 @@ export const phasesOf = async (runtime: Runtime, target: Target, record: Restore
     const stop = begun.slice(index + 1).find((time) => time !== undefined) ?? end.getTime();
     return [{ name, seconds: (stop - start) / 1000 }];
   });
+};
+
+/**
+ * The phases of a restore whose audit broke off: up to the audit all was done, and the system could be used. Empty when it did not come
+ * that far.
+ */
+export const phasesBeforeAudit = async (runtime: Runtime, record: RestoreRecord): Promise<readonly Phase[]> => {
+  const begun: { readonly name: string; readonly at: number }[] = [];
+  const plans = `${runPrefix(record.source, record.restore)}plans/`;
+  for await (const { key } of runtime.control.list(plans)) {
+    const [name = '', file] = key.slice(plans.length).split('/');
+    const at = file === BEGUN ? beginningOf(await readJson(runtime.control, key)) : undefined;
+    if (at !== undefined) begun.push({ name, at });
+  }
+  const sorted = begun.sort((a, b) => a.at - b.at);
+  const end = sorted.find(({ name }) => name === AUDIT)?.at;
+  if (end === undefined) return [];
+  const before = sorted.filter(({ name }) => name !== AUDIT);
+  return before.map(({ name, at }, index) => ({ name, seconds: ((before[index + 1]?.at ?? end) - at) / 1000 }));
 };
 
 const beginningOf = (value: unknown): number | undefined =>

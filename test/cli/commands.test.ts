@@ -320,6 +320,7 @@ describe('dump', () => {
       rawBytes: 8,
       segments: 1,
       notIncluded: {},
+      needs: null,
     };
   };
 

@@ -165,7 +165,7 @@ describe('an interrupt', () => {
     });
     expect(exits).toEqual([130]);
     expect(ran).toMatchObject({ code: 130, out: '' });
-    expect(ran.err).toContain('interrupted: ending what was started');
+    expect(ran.err).toContain('interrupted: ending; once more');
   });
 
   it('is what a failure of the interrupted work is called', async () => {

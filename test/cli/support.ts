@@ -222,6 +222,7 @@ export const proof = (verdict: Verdict, overrides: Partial<Proof> = {}): Proof =
   notMeasured: verdict === 'NOT_MEASURED' ? [{ what: 'everything', why: 'no scratch server' }] : [],
   failure: null,
   seed: 42,
+  why: 'the newest backup',
   ...overrides,
 });
 

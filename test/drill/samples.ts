@@ -92,6 +92,7 @@ export const partsOf = (manifest: Manifest, changes: Partial<DrillParts> = {}): 
     scratch: 'db-scratch.example.com:5432/lifeboat_drill_91bc',
     goals: { rtoSeconds: 900, rpoSeconds: 86_400 },
     seed: 37_308,
+    why: 'the newest backup',
     phases: [
       { name: 'provision', seconds: 3.2 },
       { name: 'prepare', seconds: 1.4 },

@@ -40,6 +40,39 @@ describe('secrets', () => {
     expect(await resolve('env:LATE')).toBe('here');
   });
 
+  it('are looked up again after five minutes, and at once when they are no longer good', async () => {
+    const values = ['first', 'second', 'third'];
+    let [asked, now] = [0, 0];
+    const { resolve } = openSecrets({ env: {}, secretsManager: async () => values[asked++] ?? '', now: () => now });
+    const reference = 'secretsmanager:arn:aws:secretsmanager:eu-central-1:123456789012:secret:x-AbCdEf';
+    expect([await resolve(reference), await resolve(reference)]).toEqual(['first', 'first']);
+    expect(await resolve(reference, { fresh: true })).toBe('second');
+    now = 299_999;
+    expect(await resolve(reference)).toBe('second');
+    now = 300_000;
+    expect(await resolve(reference)).toBe('third');
+  });
+
+  it('may be one field of a secret that is JSON, as RDS writes them', async () => {
+    const arn = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:x-AbCdEf';
+    const asked: string[] = [];
+    const secretsManager = async (from: string): Promise<string> => {
+      asked.push(from);
+      return '{"username": "lifeboat", "password": "p#w", "port": 5432}';
+    };
+    const { resolve, known } = openSecrets({ env: {}, secretsManager });
+    expect(await resolve(`secretsmanager:${arn}#password`)).toBe('p#w');
+    expect(asked).toEqual([arn]);
+    for (const field of ['port', 'nothing', ''])
+      await expect(resolve(`secretsmanager:${arn}#${field}`), field).rejects.toMatchObject({
+        code: 'SecretMissing',
+        message: expect.not.stringContaining('lifeboat"'),
+      });
+    expect(known()).toEqual(['p#w']);
+    const text = openSecrets({ env: {}, secretsManager: async () => 'hunter2' });
+    await expect(text.resolve(`secretsmanager:${arn}#password`)).rejects.toMatchObject({ message: expect.not.stringContaining('hunter2') });
+  });
+
   it('fail by the name of what is missing, and never repeat what is no reference', async () => {
     const { resolve } = openSecrets({ env: { EMPTY: '' } });
     await writeFile(join(folder, 'empty'), '\n');

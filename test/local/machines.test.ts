@@ -3,8 +3,8 @@ import type { Progress } from '../../src/backup/progress.ts';
 import type { Json } from '../../src/backup/types.ts';
 import { executionState, listExecutions, readLog } from '../../src/environment/executions.ts';
 import { LifeboatError } from '../../src/errors.ts';
-import { succeeded } from '../../src/local/executor.ts';
 import { definitionOf, openMachines } from '../../src/local/machines.ts';
+import { succeeded } from '../../src/machines/ended.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { withFaults } from '../support/faults.ts';
 

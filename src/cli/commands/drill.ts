@@ -1,11 +1,11 @@
 import { parseBackupId } from '../../backup/id.ts';
 import type { Proof, Verdict } from '../../backup/types.ts';
-import { SCRATCH } from '../../environment/adhoc.ts';
+import { SCRATCH, targetNamed } from '../../environment/adhoc.ts';
 import { exitCodeOf, LifeboatError } from '../../errors.ts';
 import { type Call, type Command, text } from '../command.ts';
 import { block, duration, plural } from '../format.ts';
 import { locate } from '../location.ts';
-import { STORE_OPTION } from '../options.ts';
+import { RUN_OPTIONS, STORE_OPTION } from '../options.ts';
 import { pickBackup, pickSource } from '../pick.ts';
 
 const SELECTIONS = ['latest', 'oldest', 'random', 'never-drilled'];
@@ -25,7 +25,12 @@ export const drill: Command = {
     backup: { type: 'string', value: '<id>', help: 'this backup (default: what the source selects, else the latest)' },
     select: { type: 'string', value: '<which>', help: `one of ${SELECTIONS.join(', ')}` },
     seed: { type: 'string', value: '<n>', help: 'repeats the random choices of another drill' },
-    scratch: { type: 'string', value: '<url>', help: 'where the scratch target is made (default drill.scratch of the source)' },
+    scratch: {
+      type: 'string',
+      value: '<url>',
+      help: 'where the scratch target is made: a URL or a target of the environment (default drill.scratch of the source)',
+    },
+    ...RUN_OPTIONS,
     ...STORE_OPTION,
   },
   details: 'Exit code 0 when it passed, 3 when it failed, 4 when nothing was measured.',
@@ -34,7 +39,8 @@ export const drill: Command = {
     const selection = selectionOf(call);
     const source = await pickSource(call, call.positionals[0]);
     const backup = await backupOf(call, source);
-    const scratch = text(call.flags, 'scratch') === undefined ? undefined : SCRATCH;
+    const given = text(call.flags, 'scratch');
+    const scratch = given === undefined ? undefined : targetNamed(await call.environment(), given, SCRATCH);
     const engine = await call.engine();
     const { proof, keys } = await engine.drill({ source, backup, selection, seed, scratch }, call.run);
     const store = await call.store();

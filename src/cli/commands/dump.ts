@@ -82,5 +82,6 @@ const refuseStdout = (call: Call): void => {
 const summary = (result: DumpResult, where: string): string => {
   const left = Object.entries(result.notIncluded).filter(([, many]) => many !== '0');
   const warning = left.length === 0 ? '' : `\nnot included: ${left.map(([what, many]) => `${many} ${what}`).join(', ')}`;
-  return `${result.format} as of ${result.pointInTime.at} to ${where}: ${plural(result.rows, 'row')}, ${size(result.bytes)} (${size(result.rawBytes)} decoded)${warning}`;
+  const kept = result.needs === null ? '' : `\nit is worth nothing without the ${result.needs}, which stays until somebody deletes it`;
+  return `${result.format} as of ${result.pointInTime.at} to ${where}: ${plural(result.rows, 'row')}, ${size(result.bytes)} (${size(result.rawBytes)} decoded)${warning}${kept}`;
 };

@@ -1,20 +1,37 @@
+import type { SoundEntry } from '../../backup/catalog.ts';
+import { backupPrefix } from '../../backup/layout.ts';
+import { segmentSource } from '../../backup/segments.ts';
 import type { Json } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
+import { kindNamed } from '../../sources/registry.ts';
+import type { AnyKind } from '../../sources/system.ts';
 import { UsageError } from '../arguments.ts';
 import { type FileFacts, verifyFile } from '../artifact-file.ts';
-import { type Command, type Outcome, text } from '../command.ts';
-import { count, plural, size, table } from '../format.ts';
+import { type Call, type Command, isSet, type Outcome, text } from '../command.ts';
+import { block, count, plural, size, table } from '../format.ts';
 import { SOURCE_OPTION, STORE_OPTION } from '../options.ts';
 import { isBackupName, pickBackup } from '../pick.ts';
+import { readableStore } from '../readable-store.ts';
 
-/** Shows what is inside a backup without reading its segments: classes and segments of the manifest. */
+/** Names of a folder that are shown at once unless `--limit` says otherwise, and at most: they are held in memory. */
+const NAMES_SHOWN = 1000;
+const NAMES_MAX = 100_000;
+
+/** Shows what is inside a backup: classes and segments of the manifest, without a segment; or one folder, out of the segments that hold it. */
 export const inspect: Command = {
   name: 'inspect',
-  summary: 'show what is inside a backup or a file: classes, segments',
+  summary: 'show what is inside a backup or a file: classes, segments, a folder',
   usage: '<backup>|latest|<file>',
   positionals: { min: 1, max: 1 },
   options: {
-    path: { type: 'string', value: '<p>', help: 'only classes and segments whose name begins with this' },
+    path: {
+      type: 'string',
+      value: '<p>',
+      help: 'a folder or file of the volume (JuiceFS); else classes and segments that begin with this',
+    },
+    after: { type: 'string', value: '<name>', help: 'with --path: names of the folder after this one' },
+    limit: { type: 'string', value: '<n>', help: `with --path: how many of them (default ${NAMES_SHOWN})` },
+    sum: { type: 'boolean', help: 'with --path: also add up all that is below it' },
     ...SOURCE_OPTION,
     ...STORE_OPTION,
   },
@@ -22,7 +39,10 @@ export const inspect: Command = {
     const name = call.positionals[0] ?? '';
     const path = text(call.flags, 'path') ?? '';
     if (!isBackupName(name)) return inspectFile(await verifyFile(name, call.io.cwd, call.run), name, path);
-    const { manifest, source, backup } = await pickBackup(call, name);
+    const entry = await pickBackup(call, name);
+    const { manifest, source, backup } = entry;
+    const { browse } = kindNamed(manifest.source.kind);
+    if (path !== '' && browse !== undefined) return inspectPath(call, entry, path, browse);
     const classes = manifest.digests
       .filter((digest) => digest.name.startsWith(path))
       .map(({ name, rows, digest, shape }) => ({ name, rows, digest, shape }));
@@ -56,6 +76,33 @@ export const inspect: Command = {
     ];
     return { json: { source, backup, file: null, classes, segments }, text: lines.join('\n') };
   },
+};
+
+const inspectPath = async (call: Call, entry: SoundEntry, path: string, browse: NonNullable<AnyKind['browse']>): Promise<Outcome> => {
+  const { manifest, source, backup } = entry;
+  const read = segmentSource(await readableStore(call), backupPrefix(source, backup));
+  const request = {
+    path,
+    after: text(call.flags, 'after'),
+    limit: limitOf(text(call.flags, 'limit')),
+    sum: isSet(call.flags, 'sum'),
+    signal: call.run.signal,
+  };
+  const { contents, facts, table: names, notes } = await browse(manifest, read, request);
+  const lines = [
+    `backup ${backup} of ${source}`,
+    block(facts),
+    ...(names === undefined ? [] : ['', table(names.header, names.rows, { right: names.right })]),
+    ...(notes.length === 0 ? [] : ['', ...notes]),
+  ];
+  return { json: { source, backup, file: null, ...contents }, text: lines.join('\n') };
+};
+
+const limitOf = (given: string | undefined): number => {
+  if (given === undefined) return NAMES_SHOWN;
+  const limit = /^\d{1,6}$/.test(given) ? Number(given) : 0;
+  if (limit >= 1 && limit <= NAMES_MAX) return limit;
+  throw new UsageError(`not a number of names: ${given.slice(0, 20)}`, `From 1 to ${NAMES_MAX}; --after goes on behind them.`, inspect);
 };
 
 /** Whether a segment's context names something that begins with the path: a table, a folder, an index. */

@@ -1,16 +1,18 @@
 import { type CatalogEntry, listBackups, listSources } from '../../backup/catalog.ts';
 import type { Call, Command } from '../command.ts';
-import { age, count, size, table } from '../format.ts';
+import { age, count, plural, size, table } from '../format.ts';
 import { STORE_OPTION } from '../options.ts';
 import { pickSource } from '../pick.ts';
 import { readableStore } from '../readable-store.ts';
 import type { Style } from '../style.ts';
-import { entryJson } from '../summary.ts';
+import { entryJson, holdingOf, isBeyondHorizon } from '../summary.ts';
 import { paintProof, proofWords } from '../words.ts';
 
 const HEADER = ['BACKUP', 'AGE', 'SOURCE', 'SIZE', 'ROWS', 'CONSISTENCY', 'PROOF'];
 const RIGHT = [3, 4];
 const PROOF_COLUMN = 6;
+/** Where any backup has words of its product. */
+const HOLDS = 'HOLDS';
 
 /** Shows the backups of a store, newest last. */
 export const list: Command = {
@@ -42,7 +44,17 @@ const render = (entries: readonly CatalogEntry[], { io, style }: Call): string =
   const rows = entries.map((entry) => row(entry, now));
   const paint = (cell: string, column: number, row: number): string =>
     column === PROOF_COLUMN ? paintLast(entries[row], cell, style) : cell;
-  return table(HEADER, rows, { right: RIGHT, paint });
+  const holds = rows.some((cells) => cells.length > HEADER.length) ? [HOLDS] : [];
+  return [table([...HEADER, ...holds], rows, { right: RIGHT, paint }), ...beyond(entries, now).map((line) => style.warn(line))].join('\n');
+};
+
+/** One line a source whose older backups point at what may be gone. */
+const beyond = (entries: readonly CatalogEntry[], now: Date): string[] => {
+  const old = entries.filter((entry) => entry.state === 'sound').filter((entry) => isBeyondHorizon(entry, now));
+  return [...Map.groupBy(old, ({ source }) => source)].map(
+    ([source, found]) =>
+      `\n${plural(found.length, 'backup')} of ${source} up to ${found.at(-1)?.backup} ${found.length === 1 ? 'is' : 'are'} beyond the horizon: ${found.at(-1)?.manifest.horizon?.why}.`,
+  );
 };
 
 const row = (entry: CatalogEntry, now: Date): string[] => {
@@ -50,7 +62,10 @@ const row = (entry: CatalogEntry, now: Date): string[] => {
   if (entry.state === 'broken')
     return [entry.backup, when, entry.source, '', '', 'BROKEN', `${entry.problem.code}: ${entry.problem.message}`];
   const { bytes, rows, manifest, proof } = entry;
-  return [entry.backup, when, entry.source, size(bytes), count(rows), manifest.pointInTime.consistency, proofWords(proof, now)];
+  const holding = holdingOf(entry);
+  const all = size(bytes + (holding?.poolBytes ?? 0));
+  const cells = [entry.backup, when, entry.source, all, count(rows), manifest.pointInTime.consistency, proofWords(proof, now)];
+  return holding === undefined ? cells : [...cells, holding.words];
 };
 
 const paintLast = (entry: CatalogEntry | undefined, cell: string, style: Style): string =>

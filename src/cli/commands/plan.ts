@@ -1,8 +1,10 @@
 import { latest, type SoundEntry } from '../../backup/catalog.ts';
 import type { Call, Command } from '../command.ts';
-import { block, duration, plural, size } from '../format.ts';
+import type { Bill, DeployedPlan } from '../engine.ts';
+import { block, count, duration, plural, size, table } from '../format.ts';
 import { STORE_OPTION } from '../options.ts';
 import { pickSource, sourceEntry } from '../pick.ts';
+import type { Style } from '../style.ts';
 import { rawBytes, secondsOf } from '../summary.ts';
 
 /** Says what a backup would do; the estimate is what the last backup was. */
@@ -19,7 +21,8 @@ export const plan: Command = {
     const result = await engine.plan({ source }, call.run);
     const estimate = estimateFrom(await lastBackup(call, source));
     const { facts } = result;
-    const json = { ...result, estimate };
+    const { deployed = null, ...planned } = result;
+    const json = { ...planned, estimate, deployed };
     const text = [
       `plan for ${source}`,
       block([
@@ -32,6 +35,7 @@ export const plan: Command = {
         ['estimate', estimate === null ? 'none before the first backup' : estimateWords(estimate)],
         ...facts.problems.map((problem): [string, string] => ['problem', `${problem.code}: ${problem.message}. ${problem.hint}`]),
       ]),
+      ...(deployed === null ? [] : deployedWords(deployed, call.style)),
     ].join('\n');
     return { json, text };
   },
@@ -60,3 +64,36 @@ const estimateFrom = (entry: SoundEntry | undefined): Estimate | null =>
 
 const estimateWords = (estimate: Estimate): string =>
   `as backup ${estimate.backup}: ${plural(estimate.segments, 'segment')}, ${size(estimate.bytes)}, ${duration(estimate.seconds)}`;
+
+const deployedWords = ({ basis, backup, month, limits, notCounted }: DeployedPlan, style: Style): string[] => [
+  '',
+  `on AWS, at list prices of us-east-1 (${basis})`,
+  billTable('one backup', backup),
+  '',
+  billTable('a month', month),
+  '',
+  table(
+    ['LIMIT', 'VALUE', 'OF', 'UNIT', ''],
+    limits.map(({ what, value, limit, unit, fits, hint }) => [
+      what,
+      count(Math.round(value)),
+      count(limit),
+      unit,
+      fits ? style.good('fits') : style.bad(`too much. ${hint}`),
+    ]),
+    { right: [1, 2] },
+  ),
+  '',
+  'not counted:',
+  ...notCounted.map(({ what, why }) => `    ${what}: ${why}`),
+  'At most so much: functions are counted as if all of them worked from start to end. --json names source and date of each price.',
+];
+
+const billTable = (title: string, { lines, usd }: Bill): string =>
+  table(
+    [title.toUpperCase(), 'QUANTITY', 'UNIT', 'USD'],
+    [...lines.map((line) => [line.what, quantity(line.quantity), line.unit, line.usd.toFixed(4)]), ['together', '', '', usd.toFixed(4)]],
+    { right: [1, 3] },
+  );
+
+const quantity = (value: number): string => (value < 100 ? value.toFixed(3) : count(Math.round(value)));

@@ -50,7 +50,7 @@ ${fact('Product', html`${text(manifest.source.product)} ${text(manifest.source.v
 ${fact('Place', text(manifest.source.place))}
 ${fact('Content', text(manifest.source.content))}
 ${fact('Point in time', html`${text(instant(manifest.pointInTime.at))}, ${CONSISTENCY[manifest.pointInTime.consistency]}`)}
-${fact('Made', html`${text(instant(manifest.startedAt))}, sealed ${text(instant(manifest.sealedAt))}`)}
+${horizon(proof, manifest)}${fact('Made', html`${text(instant(manifest.startedAt))}, sealed ${text(instant(manifest.sealedAt))}`)}
 ${fact('Content in numbers', html`${counted(BigInt(countRows(manifest.digests)), 'row')} in ${counted(manifest.digests.length, 'class', 'classes')}`)}
 ${fact('Stored as', html`${counted(manifest.segments.length, 'segment')}, ${bytes(storedBytes(manifest))} stored, ${bytes(rawBytes(manifest))} before compression`)}
 ${fact('Artifact', text(manifest.artifact.format))}
@@ -61,7 +61,15 @@ ${fact('Backup before it', manifest.previous === null ? html`none, it is the fir
 </dl>
 ${notIncluded(manifest)}
 </section>
-<footer>Drill ${code(proof.drill)}, execution ${code(proof.execution)}, ${instant(proof.startedAt)} to ${instant(proof.endedAt)}. Scratch system: ${text(proof.scratch)}. Seed of all random choices: ${proof.seed}. Proof format ${proof.formatVersion}; the same as JSON lies beside this page.</footer>`;
+<footer>Drill ${code(proof.drill)}, execution ${code(proof.execution)}, ${instant(proof.startedAt)} to ${instant(proof.endedAt)}. Scratch system: ${text(proof.scratch)}. Seed of all random choices: ${proof.seed}.${proof.why === undefined ? undefined : html` This backup was chosen: ${text(proof.why)}.`} Proof format ${proof.formatVersion}; the same as JSON lies beside this page.</footer>`;
+
+/** What the backup points at may be gone, however well it restores. */
+const horizon = (proof: Proof, { horizon: end }: Manifest): Html | undefined => {
+  if (end === undefined) return undefined;
+  const passed = Date.parse(end.at) <= Date.parse(proof.startedAt);
+  return html`${fact('Horizon', html`${text(instant(end.at))}${passed ? html`, <strong>passed</strong>` : ''}: ${text(end.why)}`)}
+`;
+};
 
 const CONSISTENCY: Readonly<Record<Manifest['pointInTime']['consistency'], string>> = {
   snapshot: 'one snapshot of the whole source',

@@ -1,29 +1,16 @@
 import { execFile } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { renderReport } from '../../../src/drill/report/report.ts';
+import { findProgram } from '../../support/programs.ts';
 import { failed, historyOf, hostileManifest, hostileProof, manifestOf, notMeasured, passed } from '../samples.ts';
 
-const find = (program: string): string | undefined =>
-  (process.env['PATH'] ?? '')
-    .split(delimiter)
-    .map((folder) => join(folder, program))
-    .find((path) => {
-      try {
-        accessSync(path, constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    });
-
-const chromium = find('chromium');
+const chromium = findProgram('chromium');
 const mayBeMissing = process.env['CI'] !== 'true';
 
 /** Without the background flags it looks for hosts of its maker. */

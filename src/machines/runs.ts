@@ -5,11 +5,22 @@ import { readAll } from '../backup/objects.ts';
 import { decodeProof } from '../backup/proof.ts';
 import type { BackupId } from '../backup/types.ts';
 import type { BackupResult, DrillInput, DrillResult, RestoreInput, RestoreResult, Run } from '../cli/engine.ts';
+import type { Environment } from '../environment/environment.ts';
+import type { MachineName } from '../environment/names.ts';
+import type { World } from '../environment/world.ts';
 import { LifeboatError } from '../errors.ts';
 import { readAudit } from '../restore/conclude.ts';
 import { systemOf } from '../sources/registry.ts';
-import { execute, succeeded } from './executor.ts';
-import type { Local } from './local.ts';
+import { type Ended, type MachineInput, succeeded } from './ended.ts';
+
+/** Whoever runs the machines: this machine, or Step Functions. */
+export interface Runner {
+  readonly environment: Environment;
+  /** For the stores that executions leave their results in. */
+  world(): Promise<World>;
+  /** Runs an execution to its end, whatever the end is. */
+  execute(machine: MachineName, input: MachineInput, run: Run): Promise<Ended>;
+}
 
 /** The three machines, each run to its end; what they answer is checked like any other input. */
 
@@ -19,11 +30,11 @@ const Backup = z.string().transform((text, context): BackupId => {
   return id ?? z.NEVER;
 });
 
-const BackupOutput = z.object({ source: z.string(), backup: Backup, already: z.boolean(), warning: z.unknown() });
+const BackupOutput = z.object({ source: z.string(), backup: Backup, already: z.boolean(), warning: z.unknown().optional() });
 
-export const backup = async (local: Local, source: string, run: Run): Promise<BackupResult> => {
-  (await local.ready()).entry(source);
-  const { execution, output } = succeeded(await execute(local.environment, 'backup', { source }, run));
+export const backup = async (runner: Runner, source: string, run: Run): Promise<BackupResult> => {
+  (await runner.world()).entry(source);
+  const { execution, output } = succeeded(await runner.execute('backup', { source }, run));
   const made = BackupOutput.parse(output);
   if (made.warning !== null && made.warning !== undefined)
     run.report({ type: 'warning', message: `the backup is good; what came after it failed: ${failureOfCaught(made.warning).message}` });
@@ -36,13 +47,12 @@ const RestoreOutput = z.object({
   phases: z.array(z.object({ name: z.string(), seconds: z.number() })),
 });
 
-export const restore = async (local: Local, input: RestoreInput, run: Run): Promise<RestoreResult> => {
-  const world = await local.ready();
-  const target = input.target ?? local.environment.sources[input.source]?.restore?.target;
-  const entry = target === undefined ? undefined : local.environment.targets[target];
+export const restore = async (runner: Runner, input: RestoreInput, run: Run): Promise<RestoreResult> => {
+  const world = await runner.world();
+  const target = input.target ?? runner.environment.sources[input.source]?.restore?.target;
+  const entry = target === undefined ? undefined : runner.environment.targets[target];
   const { execution, output } = succeeded(
-    await execute(
-      local.environment,
+    await runner.execute(
       'restore',
       { source: input.source, backup: input.backup, target: target ?? null, overwrite: input.overwrite, only: input.only ?? null },
       run,
@@ -61,12 +71,11 @@ export const restore = async (local: Local, input: RestoreInput, run: Run): Prom
 };
 
 /** What the machine answers when it proved the backup, and what it fails with when it did not. */
-const DrillOutput = z.object({ proof: z.string(), report: z.string(), warning: z.unknown() });
+const DrillOutput = z.object({ proof: z.string(), report: z.string(), warning: z.unknown().optional() });
 
-export const drill = async (local: Local, input: DrillInput, run: Run): Promise<DrillResult> => {
-  const world = await local.ready();
-  const ended = await execute(
-    local.environment,
+export const drill = async (runner: Runner, input: DrillInput, run: Run): Promise<DrillResult> => {
+  const world = await runner.world();
+  const ended = await runner.execute(
     'drill',
     {
       source: input.source,
