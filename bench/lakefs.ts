@@ -2,7 +2,10 @@
  * Copies a namespace between two buckets of one local S3 server, first and again with nothing changed, against s5cmd and
  * `aws s3 sync`; and proves a repository offline.
  *
- *   node bench/lakefs.ts [--objects 20000] [--s5cmd /path]
+ *   node bench/lakefs.ts [--objects 20000] [--s5cmd /path] [--endpoint http://127.0.0.1:9000]
+ *
+ * The server is the one of test/support, in memory, or that of --endpoint, whose buckets `namespace`, `lifeboat`, `s5cmd` and `aws`
+ * are there and empty; its keys are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -23,10 +26,12 @@ const { values } = parseArgs({
   options: {
     objects: { type: 'string', default: '20000' },
     s5cmd: { type: 'string', default: 's5cmd' },
+    endpoint: { type: 'string' },
     'only-verify': { type: 'boolean' },
   },
 });
 const PUTS_AT_ONCE = 16;
+const COMPILE_CACHE = join(import.meta.dirname, '../bin/compile-cache.mjs');
 process.env['AWS_ACCESS_KEY_ID'] ??= 'bench';
 process.env['AWS_SECRET_ACCESS_KEY'] ??= 'bench';
 
@@ -82,13 +87,17 @@ const verifyOffline = async (): Promise<void> => {
 
 const copy = async (): Promise<void> => {
   const made = makeRepository({ objects: Number(values.objects), commits: 50 });
-  const server = spawn(process.execPath, [join(import.meta.dirname, 'lakefs-s3.ts')], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const server =
+    values.endpoint === undefined
+      ? spawn(process.execPath, [join(import.meta.dirname, 'lakefs-s3.ts')], { stdio: ['ignore', 'pipe', 'inherit'] })
+      : undefined;
   try {
-    const [endpoint] = await once(createInterface({ input: server.stdout }), 'line');
+    const endpoint: string = values.endpoint ?? (await once(createInterface({ input: server?.stdout ?? process.stdin }), 'line'))[0];
     await fill(await openStore('s3://namespace/ns', { endpoint, region: 'us-east-1' }), '', made);
     const env = { AWS_REGION: 'us-east-1', AWS_DEFAULT_REGION: 'us-east-1', BENCH_S3: endpoint, BENCH_IDS: JSON.stringify(made.ids) };
     const commands = (round: string) => ({
-      lifeboat: [process.execPath, join(import.meta.dirname, 'lakefs-copy.ts')],
+      // As bin/lifeboat.mjs starts every process.
+      lifeboat: [process.execPath, '--import', COMPILE_CACHE, join(import.meta.dirname, 'lakefs-copy.ts')],
       s5cmd: [
         values.s5cmd,
         '--endpoint-url',
@@ -136,7 +145,7 @@ const copy = async (): Promise<void> => {
       }),
     );
   } finally {
-    server.kill();
+    server?.kill();
   }
 };
 

@@ -4,17 +4,10 @@
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { documentLine } from './meilisearch-data.ts';
 
 const documents = Number(process.argv[2] ?? 200_000);
-const words = ['harbour', 'lantern', 'meadow', 'granite', 'thunder', 'velvet', 'compass', 'orchard', 'saffron', 'glacier'];
-const sentence = (n: number, length: number): string =>
-  Array.from({ length }, (_, at) => words[(n * 7 + at * at * 13 + ((n >> 3) % 11)) % words.length]).join(' ');
-
-const one = (n: number): Buffer =>
-  Buffer.from(
-    `{"id":${n},"title":"${sentence(n, 6)} ${n}","year":${1900 + (n % 120)},"rating":${n % 100}.0,"tags":["${words[n % 10]}","${words[(n + 3) % 10]}"],"overview":"${sentence(n + 1, 100)}"}`,
-  );
-const lines: Buffer[] = Array.from({ length: documents }, (_, n) => one(n));
+const lines: Buffer[] = Array.from({ length: documents }, (_, n) => Buffer.from(documentLine(n)));
 const average = Math.round(lines.reduce((sum, line) => sum + line.length, 0) / Math.max(1, documents));
 const comma = Buffer.from(',');
 const vectors = Buffer.from(',"_vectors":{}}');

@@ -5,9 +5,9 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import type { Construct } from 'constructs';
+import { alarmName, METRICS } from '../src/environment/names.ts';
 import { allowedAge } from './ages.ts';
 import type { DeployableSource } from './deployable.ts';
-import { alarmName, METRICS } from './names.ts';
 
 const HOUR = Duration.hours(1);
 
@@ -143,6 +143,14 @@ export const sourceAlarms = (scope: Construct, place: AlarmPlace, { name, entry 
     alarm: 'orphans-left',
     meaning: `Drills of ${name} left scratch targets that the janitor could not remove.`,
     metric: metric('Orphans'),
+    above: 0,
+    periods: WATCHES_MISSED,
+    missing: 'fine',
+  });
+  make({
+    alarm: 'uploads-left',
+    meaning: `Unfinished uploads of ${name} are older than the rule that removes them.`,
+    metric: metric('UploadsLeft'),
     above: 0,
     periods: WATCHES_MISSED,
     missing: 'fine',

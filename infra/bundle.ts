@@ -3,8 +3,8 @@ import { join, resolve } from 'node:path';
 import { build, type Metafile } from 'esbuild';
 import type { Environment } from '../src/environment/environment.ts';
 import { environmentFile } from '../src/environment/parse.ts';
+import { NOTIFY, STEPS, WATCH } from '../src/environment/steps.ts';
 import { PG_DUMP_FILES } from '../src/sources/postgres/schema/bundle-files.ts';
-import { NOTIFY, STEPS, WATCH } from './steps.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
 
@@ -14,8 +14,17 @@ const BANNER = "import{createRequire}from'node:module';const require=createRequi
 export interface Bundles {
   /** A folder with everything that any function needs; `<step>.handler` is a function's entry. */
   readonly folder: string;
-  /** Bytes of code that a function loads from it: its entry and all that the entry may import, now or later. */
-  readonly bytesOf: Readonly<Record<string, number>>;
+  readonly loads: Readonly<Record<string, Loads>>;
+}
+
+/** What a function loads of the folder. */
+export interface Loads {
+  /** Bytes of its entry and of all that the entry may import, now or later. */
+  readonly bytes: number;
+  /** Bytes of what is there before its first invocation: what is imported later costs only who needs it. */
+  readonly startBytes: number;
+  /** Packages of the latter. */
+  readonly startPackages: readonly string[];
 }
 
 /**
@@ -52,18 +61,39 @@ export const bundle = async (environment: Environment, folder: string): Promise<
   await cp(join(ROOT, PG_DUMP_FILES.wasm.from), join(folder, PG_DUMP_FILES.wasm.to));
   await writeFile(join(folder, `${environment.name}.json`), `${JSON.stringify(environmentFile(environment), null, 1)}\n`);
   const wasmBytes = (await stat(join(folder, PG_DUMP_FILES.wasm.to))).size;
-  return { folder, bytesOf: Object.fromEntries(steps.map((step) => [step, bytesOf(metafile, step) + wasmBytes])) };
+  const loads = (step: string): Loads => {
+    const start = outputsOf(metafile, step, false);
+    return {
+      bytes: bytesIn(metafile, outputsOf(metafile, step, true)) + wasmBytes,
+      startBytes: bytesIn(metafile, start),
+      startPackages: packagesIn(metafile, start),
+    };
+  };
+  return { folder, loads: Object.fromEntries(steps.map((step) => [step, loads(step)])) };
 };
 
-const bytesOf = (metafile: Metafile, step: string): number => {
+/** Files of the folder that a step's entry reaches, with or without those that it imports when it needs them. */
+const outputsOf = (metafile: Metafile, step: string, later: boolean): ReadonlySet<string> => {
   const entry = Object.entries(metafile.outputs).find(([, output]) => output.entryPoint === `functions/${step}.ts`)?.[0];
+  if (entry === undefined) throw new Error(`esbuild made nothing of functions/${step}.ts`);
   const reached = new Set<string>();
   const visit = (path: string): void => {
     if (reached.has(path)) return;
     reached.add(path);
-    for (const { path: next, external } of metafile.outputs[path]?.imports ?? []) if (external !== true) visit(next);
+    for (const { path: next, external, kind } of metafile.outputs[path]?.imports ?? [])
+      if (external !== true && (later || kind === 'import-statement')) visit(next);
   };
-  if (entry === undefined) throw new Error(`esbuild made nothing of functions/${step}.ts`);
   visit(entry);
-  return [...reached].reduce((sum, path) => sum + (metafile.outputs[path]?.bytes ?? 0), 0);
+  return reached;
+};
+
+const bytesIn = (metafile: Metafile, outputs: ReadonlySet<string>): number =>
+  [...outputs].reduce((sum, path) => sum + (metafile.outputs[path]?.bytes ?? 0), 0);
+
+const PACKAGE = /^node_modules\/((?:@[^/]+\/)?[^/]+)/;
+
+const packagesIn = (metafile: Metafile, outputs: ReadonlySet<string>): readonly string[] => {
+  const inputs = [...outputs].flatMap((path) => Object.entries(metafile.outputs[path]?.inputs ?? {}));
+  const names = inputs.flatMap(([input, { bytesInOutput }]) => (bytesInOutput === 0 ? [] : [PACKAGE.exec(input)?.[1]]));
+  return [...new Set(names)].filter((name) => name !== undefined).sort();
 };

@@ -1,10 +1,10 @@
 import { Duration } from 'aws-cdk-lib';
 import { Dashboard, GraphWidget, type IMetric, Metric, SingleValueWidget, TextWidget } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Construct } from 'constructs';
+import { type MachineName, machineName } from '../src/environment/names.ts';
 import { watched } from './alarms.ts';
 import type { Deployable } from './deployable.ts';
 import { machineArn } from './machines.ts';
-import { type MachineName, machineName } from './names.ts';
 
 const WIDTH = 24;
 

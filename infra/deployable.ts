@@ -1,6 +1,5 @@
 import type { Deployment } from '../src/environment/deployment.ts';
 import type { Environment, SourceEntry, StoreEntry, TargetEntry } from '../src/environment/environment.ts';
-import { LifeboatError } from '../src/errors.ts';
 import {
   alarmName,
   ENVIRONMENT_NAME,
@@ -11,9 +10,11 @@ import {
   machineName,
   ROLE_NAME_MAX,
   roleName,
-} from './names.ts';
+} from '../src/environment/names.ts';
+import { PURPOSES, STEPS } from '../src/environment/steps.ts';
+import { DEFAULT_CONCURRENCY } from '../src/environment/world.ts';
+import { LifeboatError } from '../src/errors.ts';
 import { parseSecretReferences } from './secrets.ts';
-import { PURPOSES, STEPS } from './steps.ts';
 
 /** A place in a bucket. */
 export interface BucketPlace {
@@ -105,6 +106,7 @@ const sourceOf = (environment: Environment, name: string, fail: Fail): Deployabl
   const entry = environment.sources[name];
   if (entry === undefined) return fail(`sources.${name}`, 'is missing');
   checkNames(environment.name, name, fail);
+  checkReserved(environment, name, entry.concurrency ?? DEFAULT_CONCURRENCY, fail);
   const secretsOf = (target: string | undefined): readonly string[] =>
     target === undefined ? [] : parseSecretReferences(environment.targets[target]?.address ?? null, `targets.${target}`, fail);
   const scratchSecrets = secretsOf(entry.drill?.scratch);
@@ -134,4 +136,23 @@ const checkNames = (environment: string, source: string, fail: Fail): void => {
         `makes the name ${name}, which has ${name.length} characters`,
         `AWS allows ${max}; shorten the source's name.`,
       );
+};
+
+/** Steps that a machine calls several times at once. */
+const CALLED_AT_ONCE: readonly string[] = ['dump-task', 'load-task', 'audit-task'];
+
+/** Lanes that hold an instant in turns. */
+const HOLDERS = 2;
+
+/** Children of a Map that Lambda refuses are retried; lanes that begin together, as those of MySQL do, would wait for one that never comes. */
+const checkReserved = (environment: Environment, source: string, concurrency: number, fail: Fail): void => {
+  for (const [step, { reservedConcurrency }] of Object.entries(environment.deployment?.functions ?? {})) {
+    const needed = step === 'hold' ? HOLDERS : CALLED_AT_ONCE.includes(step) ? concurrency : 1;
+    if (reservedConcurrency !== undefined && reservedConcurrency < needed)
+      fail(
+        `deployment.functions.${step}.reservedConcurrency`,
+        `is ${reservedConcurrency}, and ${source} runs ${needed} of them at once`,
+        step === 'hold' ? 'Two lanes hold an instant in turns.' : `Raise it, or lower sources.${source}.concurrency.`,
+      );
+  }
 };

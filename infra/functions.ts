@@ -4,8 +4,8 @@ import { Architecture, type Code, Function as LambdaFunction, LoggingFormat, Run
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import type { Deployment } from '../src/environment/deployment.ts';
+import { SIZES, type Step } from '../src/environment/steps.ts';
 import type { Network } from './network.ts';
-import { SIZES, type Step } from './steps.ts';
 
 export interface FunctionProps {
   readonly name: string;
@@ -36,6 +36,7 @@ export const stepFunction = (scope: Construct, props: FunctionProps): LambdaFunc
     timeout: Duration.seconds(size.seconds),
     memorySize: props.given?.memoryMb ?? size.memoryMb,
     ephemeralStorageSize: Size.mebibytes(props.given?.temporaryMb ?? size.temporaryMb),
+    ...(props.given?.reservedConcurrency === undefined ? {} : { reservedConcurrentExecutions: props.given.reservedConcurrency }),
     role: props.role,
     logGroup: props.logGroup,
     loggingFormat: props.plainLogs === true ? LoggingFormat.TEXT : LoggingFormat.JSON,

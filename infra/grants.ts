@@ -1,6 +1,6 @@
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { MACHINES, machineName } from '../src/environment/names.ts';
 import type { BucketPlace } from './deployable.ts';
-import { MACHINES, machineName } from './names.ts';
 
 /** What policies name: everything by ARN, nothing by reference, so that a role can be read as a whole. */
 export interface Ground {
@@ -25,6 +25,10 @@ export const objectsArn = (place: BucketPlace, below: string): string => `${buck
 /** Without it a key that is not there is "access denied" instead of 404; S3 does not look at prefixes for that. */
 const listing = (ground: Ground): PolicyStatement =>
   allow('TellMissingKeys', ['s3:ListBucket'], [...new Set([bucketArn(ground.store), bucketArn(ground.control)])]);
+
+/** Uploads that were never ended: no list of objects shows them. */
+export const listUploads = (ground: Ground): PolicyStatement =>
+  allow('ListUploads', ['s3:ListBucketMultipartUploads'], [...new Set([bucketArn(ground.store), bucketArn(ground.control)])]);
 
 /** S3 encrypts and decrypts in the caller's name; a multipart upload needs both. */
 const bucketKey = (ground: Ground, actions: string[]): PolicyStatement =>
@@ -101,6 +105,10 @@ export const joinVpc = (): PolicyStatement =>
 
 export const writeLogs = (logGroupArn: string): PolicyStatement =>
   allow('WriteLogs', ['logs:CreateLogStream', 'logs:PutLogEvents'], [logGroupArn]);
+
+/** Step Functions asks X-Ray which executions to trace, too. */
+export const traceMachine = (): PolicyStatement =>
+  allow('Trace', ['xray:PutTraceSegments', 'xray:PutTelemetryRecords', 'xray:GetSamplingRules', 'xray:GetSamplingTargets'], ['*']);
 
 /** X-Ray has no resources to name. */
 export const trace = (): PolicyStatement => allow('Trace', ['xray:PutTraceSegments', 'xray:PutTelemetryRecords'], ['*']);

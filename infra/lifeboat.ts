@@ -1,9 +1,9 @@
 import { type App, Tags, Validations } from 'aws-cdk-lib';
 import { Code } from 'aws-cdk-lib/aws-lambda';
 import { AwsSolutionsChecks } from 'cdk-nag';
+import { stackName } from '../src/environment/names.ts';
 import type { Deployable } from './deployable.ts';
 import type { Ground } from './grants.ts';
-import { stackName } from './names.ts';
 import { ServiceStack } from './service-stack.ts';
 import { SourceStack } from './source-stack.ts';
 import { StorageStack } from './storage-stack.ts';

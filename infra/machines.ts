@@ -3,10 +3,10 @@ import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import { CfnStateMachineAlias, CfnStateMachineVersion, DefinitionBody, LogLevel, StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import type { Construct } from 'constructs';
-import { type Ground, objectsArn, trace } from './grants.ts';
-import { ALIAS, functionName, type MachineName, machineName, placeholderOf } from './names.ts';
+import { ALIAS, functionName, type MachineName, machineName, placeholderOf } from '../src/environment/names.ts';
+import { STEPS } from '../src/environment/steps.ts';
+import { type Ground, objectsArn, traceMachine } from './grants.ts';
 import { serviceRole } from './service-role.ts';
-import { STEPS } from './steps.ts';
 
 export const machineArn = (
   { environment, account, region }: Pick<Ground, 'environment' | 'account' | 'region'>,
@@ -111,7 +111,7 @@ export const machineDuty = (ground: Ground, source: string, machine: MachineName
       ],
       ['*'],
     ),
-    trace(),
+    traceMachine(),
   ];
 };
 

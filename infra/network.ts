@@ -34,12 +34,17 @@ export const networkOf = (scope: Construct, given: NonNullable<Deployment['vpc']
 };
 
 /** Ways out of a VPC that has none: to S3 for free, to other services by the hour. */
-export const makeEndpoints = (scope: Construct, { vpc, vpcSubnets, securityGroups }: Network, withRds: boolean): void => {
+export const makeEndpoints = (
+  scope: Construct,
+  { vpc, vpcSubnets, securityGroups }: Network,
+  also: { readonly rds: boolean; readonly sts: boolean },
+): void => {
   new GatewayVpcEndpoint(scope, 'S3', { vpc, service: GatewayVpcEndpointAwsService.S3, subnets: [vpcSubnets] });
   const services = {
     Secrets: InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
     States: InterfaceVpcEndpointAwsService.STEP_FUNCTIONS,
-    ...(withRds ? { Rds: InterfaceVpcEndpointAwsService.RDS } : {}),
+    ...(also.rds ? { Rds: InterfaceVpcEndpointAwsService.RDS } : {}),
+    ...(also.sts ? { Sts: InterfaceVpcEndpointAwsService.STS } : {}),
   };
   for (const [id, service] of Object.entries(services))
     new InterfaceVpcEndpoint(scope, id, { vpc, service, subnets: vpcSubnets, securityGroups, open: false, privateDnsEnabled: true });

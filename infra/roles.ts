@@ -1,17 +1,18 @@
 import type { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import type { Purpose } from '../src/environment/steps.ts';
 import type { DeployableSource } from './deployable.ts';
 import {
   createInStore,
   describeExecutions,
   forgetScratch,
   type Ground,
+  listUploads,
   pruneStore,
   readControl,
   readSecrets,
   readStore,
   useControl,
 } from './grants.ts';
-import type { Purpose } from './steps.ts';
 
 /** What the functions of a purpose may do with the stores, the secrets and the executions of their own source. */
 type Duty = (ground: Ground, source: DeployableSource) => PolicyStatement[];
@@ -54,6 +55,7 @@ export const DUTIES: Readonly<Record<Purpose, Duty>> = {
 /** The watcher looks at every source and changes nothing. */
 export const watcherDuty = (ground: Ground): PolicyStatement[] => [
   ...readStore(ground, '*'),
+  listUploads(ground),
   readControl(ground, '*'),
   describeExecutions(ground, '*'),
 ];

@@ -1,7 +1,7 @@
 import { CfnSchedule } from 'aws-cdk-lib/aws-scheduler';
 import type { Construct } from 'constructs';
+import { type MachineName, placeholderOf, scheduleGroupName, scheduleName } from '../src/environment/names.ts';
 import type { DeployableSource } from './deployable.ts';
-import { type MachineName, placeholderOf, scheduleGroupName, scheduleName } from './names.ts';
 
 /** Starts are spread over as many minutes, so that sources do not all begin in the same second. */
 const WINDOW_MINUTES = 15;

@@ -30,7 +30,8 @@ const referenceIn = (text: string, path: string, fail: Fail): readonly string[] 
   if (/^(env:[A-Za-z_]|file:\/[^/])/.test(text))
     fail(path, `is ${text}, which a function on AWS does not have`, 'Write secretsmanager:<arn>.');
   if (!text.startsWith(MANAGED)) return [];
-  const arn = text.slice(MANAGED.length);
+  // A field of it, after #, makes no difference to a policy.
+  const arn = text.slice(MANAGED.length).replace(/#[\w.-]+$/, '');
   if (!SECRET_ARN.test(arn)) fail(path, `is ${text}, which is not the whole ARN of a secret`, 'Policies name secrets by their ARNs.');
   return [arn];
 };

@@ -4,7 +4,7 @@ import { acknowledgeWildcards } from './nag.ts';
 
 export interface ServiceRole {
   readonly name: string;
-  readonly service: 'lambda' | 'states' | 'scheduler' | 's3';
+  readonly service: 'lambda' | 'states' | 'scheduler' | 'events' | 's3';
   readonly description: string;
   /** Whose resources may use it. */
   readonly account: string;

@@ -10,17 +10,18 @@ import { Topic } from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
+import { scheduleGroupName } from '../src/environment/names.ts';
+import { WATCH } from '../src/environment/steps.ts';
 import { alarm } from './alarms.ts';
 import { dashboard } from './dashboard.ts';
 import type { Deployable } from './deployable.ts';
 import { stepFunction } from './functions.ts';
 import { type Ground, trace, writeLogs } from './grants.ts';
 import { acknowledge } from './nag.ts';
-import { scheduleGroupName } from './names.ts';
 import { makeEndpoints, networkOf } from './network.ts';
+import { copyRoles } from './rds-grants.ts';
 import { watcherDuty } from './roles.ts';
 import { serviceRole } from './service-role.ts';
-import { WATCH } from './steps.ts';
 import { machinesOf, webhooks } from './webhooks.ts';
 
 const topicName = ({ name }: Deployable): string => `lifeboat-${name}`;
@@ -66,12 +67,17 @@ export class ServiceStack extends Stack {
     watcher(this, deployable, ground, key, code, place);
     if ((deployment.notifications?.webhooks ?? []).length > 0) webhooks(this, deployable, ground, key, code);
     dashboard(this, deployable);
-    if (deployment.vpc?.endpoints === 'create') makeEndpoints(this, networkOf(this, deployment.vpc), usesRds(deployable));
+    if (deployment.vpc?.endpoints === 'create')
+      makeEndpoints(this, networkOf(this, deployment.vpc), { rds: usesRds(deployable), sts: usesSts(deployable) });
   }
 }
 
 const usesRds = ({ sources }: Deployable): boolean =>
   sources.some(({ entry, restore, scratch }) => [entry, restore, scratch].some((system) => system?.kind === 'rds'));
+
+/** Copies in other accounts are made with roles of those, which STS gives. */
+const usesSts = ({ sources }: Deployable): boolean =>
+  sources.some(({ entry }) => entry.kind === 'rds' && copyRoles(entry.address).length > 0);
 
 const notifications = (stack: Stack, deployable: Deployable, key: IKey): Topic => {
   const { name, deployment } = deployable;
@@ -81,16 +87,16 @@ const notifications = (stack: Stack, deployable: Deployable, key: IKey): Topic =
     masterKey: key,
     enforceSSL: true,
   });
-  for (const service of ['cloudwatch', 'events'])
-    topic.addToResourcePolicy(
-      new PolicyStatement({
-        sid: `From-${service}`.replace('-', ''),
-        principals: [new ServicePrincipal(`${service}.amazonaws.com`)],
-        actions: ['sns:Publish'],
-        resources: [topic.topicArn],
-        conditions: { StringEquals: { 'aws:SourceAccount': deployment.account } },
-      }),
-    );
+  // EventBridge's own permission comes with its target.
+  topic.addToResourcePolicy(
+    new PolicyStatement({
+      sid: 'FromAlarms',
+      principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
+      actions: ['sns:Publish'],
+      resources: [topic.topicArn],
+      conditions: { StringEquals: { 'aws:SourceAccount': deployment.account } },
+    }),
+  );
   for (const address of deployment.notifications?.emails ?? []) topic.addSubscription(new EmailSubscription(address));
   const bad = ['FAILED', 'TIMED_OUT', 'ABORTED'];
   new Rule(stack, 'Outcomes', {

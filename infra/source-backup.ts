@@ -6,18 +6,19 @@ import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { Code, Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
+import { ALIAS, functionLogs, functionName, MACHINES, type MachineName, machineLogs, roleName } from '../src/environment/names.ts';
+import { PURPOSES, type Purpose, STEPS } from '../src/environment/steps.ts';
 import { type AlarmPlace, sourceAlarms } from './alarms.ts';
 import type { Deployable, DeployableSource } from './deployable.ts';
 import { stepFunction } from './functions.ts';
 import { type Ground, joinVpc, trace, writeLogs } from './grants.ts';
 import { kindGrants } from './kinds.ts';
 import { type Deployed, machineArn, stateMachine } from './machines.ts';
-import { ALIAS, functionLogs, functionName, MACHINES, type MachineName, machineLogs, roleName } from './names.ts';
 import type { Network } from './network.ts';
+import { auditRestoreTesting } from './restore-testing.ts';
 import { DUTIES } from './roles.ts';
 import { schedule } from './schedules.ts';
 import { serviceRole } from './service-role.ts';
-import { PURPOSES, type Purpose, STEPS } from './steps.ts';
 
 /** Purposes whose functions reach a database; the others stay outside of a VPC, where they need no way to S3. */
 const REACHING: ReadonlySet<Purpose> = new Set(['planner', 'holder', 'dumper', 'restorer', 'auditor', 'driller', 'janitor']);
@@ -47,6 +48,7 @@ export class SourceBackup extends Construct {
     const janitor = named(functions, 'janitor');
     callJanitor(this, props, janitor);
     schedules(this, props, this.machines);
+    auditRestoreTesting(this, props.ground, props.source, this.machines.restore);
     sourceAlarms(this, props.alarms, props.source, {
       backup: this.machines.backup.machine,
       drill: this.machines.drill.machine,

@@ -1,8 +1,8 @@
 import { AnyPrincipal, Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
+import { roleName } from '../src/environment/names.ts';
 import type { BucketPlace, Deployable } from './deployable.ts';
 import { objectsArn } from './grants.ts';
-import { roleName } from './names.ts';
 
 /**
  * Nothing in the store is ever written over: a request that creates an object says `If-None-Match`. The parts of an upload

@@ -56,19 +56,19 @@ const keyOf = (stack: Stack, { name, deployment }: Deployable): IKey => {
       ArnLike: { 'kms:EncryptionContext:aws:logs:arn': `arn:aws:logs:${deployment.region}:${deployment.account}:log-group:*` },
     }),
   );
-  for (const service of ['events', 'cloudwatch', 'delivery.logs', 'scheduler', 'sns'])
+  for (const service of ['cloudwatch', 'delivery.logs', 'sns'])
     key.addToResourcePolicy(serviceUse(`Use${service.replace('.', '')}`, `${service}.amazonaws.com`, source));
+  // EventBridge does not say for whom it publishes to an encrypted topic: with a condition on it nothing is ever delivered.
+  key.addToResourcePolicy(serviceUse('UseEvents', 'events.amazonaws.com', {}, ['kms:Decrypt', 'kms:GenerateDataKey*']));
   return key;
 };
 
-const serviceUse = (sid: string, service: string, conditions: Record<string, Record<string, string>>): PolicyStatement =>
-  new PolicyStatement({
-    sid,
-    principals: [new ServicePrincipal(service)],
-    actions: ['kms:Decrypt', 'kms:Encrypt', 'kms:ReEncrypt*', 'kms:GenerateDataKey*', 'kms:DescribeKey'],
-    resources: ['*'],
-    conditions,
-  });
+const serviceUse = (
+  sid: string,
+  service: string,
+  conditions: Record<string, Record<string, string>>,
+  actions: string[] = ['kms:Decrypt', 'kms:Encrypt', 'kms:ReEncrypt*', 'kms:GenerateDataKey*', 'kms:DescribeKey'],
+): PolicyStatement => new PolicyStatement({ sid, principals: [new ServicePrincipal(service)], actions, resources: ['*'], conditions });
 
 /** What both buckets are: private, encrypted with the key, reached through TLS, versioned, kept when the stack goes. */
 const common = (place: BucketPlace, key: IKey) => ({

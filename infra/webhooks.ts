@@ -4,11 +4,11 @@ import { LambdaFunction as InvokeFunction } from 'aws-cdk-lib/aws-events-targets
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { Code } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
+import { NOTIFY } from '../src/environment/steps.ts';
 import type { Deployable } from './deployable.ts';
 import { stepFunction } from './functions.ts';
 import { type Ground, readSecrets, trace, writeLogs } from './grants.ts';
 import { serviceRole } from './service-role.ts';
-import { NOTIFY } from './steps.ts';
 
 /** Machines of every source, as an event pattern has them. */
 export const machinesOf = ({ name, sources, deployment }: Deployable): readonly { readonly prefix: string }[] =>

@@ -40,7 +40,18 @@ describe('what passes through a state machine', () => {
     }
     const used = [...new Set(seen.map(({ step }) => step))].sort();
     const files = readdirSync(new URL('../../functions/', import.meta.url)).map((file) => file.replace(/\.ts$/, ''));
-    const shared = ['inputs', 'step', 'restore-task', 'abort-backup', 'abort-restore', 'janitor', 'notify', 'watch'];
+    const shared = [
+      'inputs',
+      'step',
+      'restore-task',
+      'abort-backup',
+      'abort-restore',
+      'janitor',
+      'notify',
+      'watch',
+      'probe-source',
+      'probe-target',
+    ];
     expect(used).toEqual(files.filter((file) => !shared.includes(file)).sort());
   });
 

@@ -80,13 +80,23 @@ describe('an environment that is to be deployed', () => {
     ],
     [
       'encrypts only perhaps',
-      (raw) => Reflect.deleteProperty(raw.sources['catalog-prod'], 'sslmode'),
+      (raw) => Object.assign(raw.sources['catalog-prod'], { sslmode: 'prefer' }),
       /sources\.catalog-prod\.sslmode is prefer/,
     ],
     [
       'measures a step that is none',
       (raw) => Object.assign(raw.deployment, { functions: { 'dump-chunk': { memoryMb: 512 } } }),
       /deployment\.functions\.dump-chunk is no step/,
+    ],
+    [
+      'reserves fewer functions than a Map calls at once',
+      (raw) => Object.assign(raw.deployment, { functions: { 'dump-task': { reservedConcurrency: 3 } } }),
+      /deployment\.functions\.dump-task\.reservedConcurrency is 3, and \S+ runs \d of them at once/,
+    ],
+    [
+      'reserves one lane of two',
+      (raw) => Object.assign(raw.deployment, { functions: { hold: { reservedConcurrency: 1 } } }),
+      /deployment\.functions\.hold\.reservedConcurrency is 1, and \S+ runs 2 of them/,
     ],
     [
       'has a source whose name is too long',

@@ -1,6 +1,6 @@
 import { Match } from 'aws-cdk-lib/assertions';
 import { describe, expect, it } from 'vitest';
-import { STEPS } from '../../infra/steps.ts';
+import { STEPS } from '../../src/environment/steps.ts';
 import { exampleWith, type Resource, resourcesOf, sourceStack, synthesized } from './support.ts';
 
 const whole = synthesized();
@@ -68,6 +68,18 @@ describe('the stack of a source', () => {
       FunctionName: 'example-catalog-prod-load-task',
       MemorySize: 4096,
       EphemeralStorage: { Size: 10_240 },
+    });
+  });
+
+  it('reserves nothing of the account, unless the environment says so', () => {
+    for (const { Properties } of resourcesOf(stack, 'AWS::Lambda::Function'))
+      expect(Properties['ReservedConcurrentExecutions']).toBeUndefined();
+    const reserving = synthesized(
+      exampleWith((raw) => Object.assign(raw.deployment, { functions: { 'dump-task': { reservedConcurrency: 8 } } })),
+    );
+    reserving.template(sourceStack(reserving, 'catalog-prod')).hasResourceProperties('AWS::Lambda::Function', {
+      FunctionName: 'example-catalog-prod-dump-task',
+      ReservedConcurrentExecutions: 8,
     });
   });
 

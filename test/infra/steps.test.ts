@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { definitionOf, machineDuty, substitutionsOf } from '../../infra/machines.ts';
-import { MACHINES, placeholderOf } from '../../infra/names.ts';
-import { NOTIFY, SIZES, STEPS, WATCH } from '../../infra/steps.ts';
+import { MACHINES, placeholderOf } from '../../src/environment/names.ts';
+import { NOTIFY, SIZES, STEPS, WATCH } from '../../src/environment/steps.ts';
 import { ROOT } from './support.ts';
 
 const ground = {

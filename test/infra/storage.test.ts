@@ -114,6 +114,24 @@ describe('the storage stack', () => {
     });
   });
 
+  it('lets services use the key for this account, and EventBridge without a word of it, since it does not say for whom it asks', () => {
+    const allowing = (match: object) =>
+      stack.hasResourceProperties('AWS::KMS::Key', { KeyPolicy: { Statement: Match.arrayWith([Match.objectLike(match)]) } });
+    allowing({
+      Principal: { Service: 'logs.eu-central-1.amazonaws.com' },
+      Condition: { ArnLike: { 'kms:EncryptionContext:aws:logs:arn': 'arn:aws:logs:eu-central-1:123456789012:log-group:*' } },
+    });
+    allowing({
+      Principal: { Service: 'cloudwatch.amazonaws.com' },
+      Condition: { StringEquals: { 'aws:SourceAccount': '123456789012' } },
+    });
+    allowing({
+      Principal: { Service: 'events.amazonaws.com' },
+      Action: ['kms:Decrypt', 'kms:GenerateDataKey*'],
+      Condition: Match.absent(),
+    });
+  });
+
   it('uses a key that is there already', () => {
     const own = 'arn:aws:kms:eu-central-1:123456789012:key/01234567-89ab-cdef-0123-456789abcdef';
     const given = synthesized(exampleWith((raw) => Object.assign(raw.deployment, { kms: { key: own } })));

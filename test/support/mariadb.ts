@@ -1,13 +1,13 @@
 /** A real MariaDB for tests: from PATH, in a folder of its own, on a port of its own. Debian's package is `mariadb-server`. */
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { accessSync, chownSync, constants, mkdtempSync } from 'node:fs';
+import { chownSync, mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import mysql from 'mysql2/promise';
+import { findProgram, freePort } from './programs.ts';
 
 const run = promisify(execFile);
 
@@ -22,18 +22,6 @@ export interface MariadbServer {
   stop(): Promise<void>;
 }
 
-const findProgram = (name: string): string | undefined =>
-  [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
-    .map((folder) => join(folder, name))
-    .find((path) => {
-      try {
-        accessSync(path, constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    });
-
 /** Why tests with MariaDB cannot run here; undefined when they can. With CI=true a missing server is a failure, not a reason. */
 export const mariadbMissing = (): string | undefined => {
   const missing = ['mariadbd', 'mariadb-install-db', 'mariadb'].filter((name) => findProgram(name) === undefined);
@@ -42,16 +30,6 @@ export const mariadbMissing = (): string | undefined => {
   if (process.env['CI'] === 'true') throw new Error(reason);
   return reason;
 };
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 
 /** Nothing here has to survive a power cut. `settings` are lines of my.cnf as options: `--log-bin`. */
 export async function startMariadb(settings: readonly string[] = []): Promise<MariadbServer> {

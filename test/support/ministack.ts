@@ -1,8 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
-import { createServer } from 'node:net';
-import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { findProgram, freePort } from './programs.ts';
 
 /** An S3 server that others wrote, for a second opinion. */
 export type Independent =
@@ -14,24 +12,20 @@ export type Independent =
 export const independentS3 = (): Independent => {
   const url = process.env['LIFEBOAT_TEST_S3'];
   if (url !== undefined && url !== '') return { kind: 'endpoint', url };
-  for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
-    const path = join(folder, 'ministack');
-    try {
-      accessSync(path, constants.X_OK);
-      return { kind: 'ministack', path };
-    } catch {
-      // Not in this folder.
-    }
-  }
+  const path = findProgram('ministack');
+  if (path !== undefined) return { kind: 'ministack', path };
   return { kind: 'none', why: 'LIFEBOAT_TEST_S3 is not set and ministack is not on PATH' };
 };
 
 const START_MS = 30_000;
 
 /** Starts it on a free port of this machine; `stop` waits until it is gone. */
-export const startMinistack = async (path: string): Promise<{ readonly url: string; stop(): Promise<void> }> => {
+export const startMinistack = async (
+  path: string,
+  more: Readonly<Record<string, string>> = {},
+): Promise<{ readonly url: string; stop(): Promise<void> }> => {
   const port = await freePort();
-  const env = { ...process.env, GATEWAY_PORT: String(port), BIND_HOST: '127.0.0.1' };
+  const env = { ...process.env, ...more, GATEWAY_PORT: String(port), BIND_HOST: '127.0.0.1' };
   const child = spawn(path, [], { env, stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   child.stderr?.on('data', (chunk: Buffer) => {
@@ -63,13 +57,3 @@ const answers = async (url: string): Promise<boolean> => {
     return false;
   }
 };
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => (address === null || typeof address === 'string' ? reject(new Error('no port')) : resolve(address.port)));
-    });
-  });

@@ -1,11 +1,12 @@
 /** A real Redis or Valkey for tests: from PATH, in a folder of its own, on a port of its own. Debian's package is `redis-server`. */
 import { spawn } from 'node:child_process';
-import { accessSync, constants, mkdtempSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { createConnection, createServer } from 'node:net';
+import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { findProgram, freePort } from './programs.ts';
 
 const START_TIMEOUT_MS = 15_000;
 const PROGRAMS = ['redis-server', 'valkey-server'];
@@ -17,36 +18,13 @@ export interface RedisServer {
   stop(): Promise<void>;
 }
 
-const findProgram = (): string | undefined =>
-  (process.env['PATH'] ?? '')
-    .split(delimiter)
-    .flatMap((folder) => PROGRAMS.map((name) => join(folder, name)))
-    .find((path) => {
-      try {
-        accessSync(path, constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    });
-
 /** Why tests with Redis cannot run here; undefined when they can. With CI=true a missing server is a failure, not a reason. */
 export const redisMissing = (): string | undefined => {
-  if (findProgram() !== undefined) return undefined;
+  if (findProgram(...PROGRAMS) !== undefined) return undefined;
   const reason = 'no redis-server or valkey-server in PATH (Debian: apt-get install redis-server)';
   if (process.env['CI'] === 'true') throw new Error(reason);
   return reason;
 };
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 
 const ECHO = 'lifeboat-all-was-read';
 
@@ -70,13 +48,17 @@ const send = (port: number, bytes: Buffer): Promise<void> =>
 
 /** Nothing here has to survive a power cut. */
 export async function startRedis(): Promise<RedisServer> {
-  const program = findProgram();
+  const program = findProgram(...PROGRAMS);
   if (program === undefined) throw new Error('redisMissing() says why');
   const folder = mkdtempSync(join(tmpdir(), 'lifeboat-redis-'));
   const port = await freePort();
   const child = spawn(
     program,
-    ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder, '--databases', '64'],
+    [
+      ...['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder, '--databases', '64'],
+      // Tests do not wait five seconds for replicas that never come.
+      ...['--repl-diskless-sync-delay', '0'],
+    ],
     { stdio: 'ignore' },
   );
   const deadline = Date.now() + START_TIMEOUT_MS;

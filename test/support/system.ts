@@ -11,12 +11,15 @@ import { scratchName } from '../../src/drill/record.ts';
 import { useWorld } from '../../src/environment/bundled.ts';
 import type { Environment, SourceEntry } from '../../src/environment/environment.ts';
 import { localExecutionArn } from '../../src/environment/executions.ts';
+import type { MachineName } from '../../src/environment/names.ts';
 import type { World } from '../../src/environment/world.ts';
 import { LifeboatError } from '../../src/errors.ts';
 import { failureOf, functionTimedOut } from '../../src/local/asl/errors.ts';
+import type { HistoryEvent } from '../../src/local/asl/history.ts';
 import { runMachine } from '../../src/local/asl/machine.ts';
 import type { World as MachineWorld, NestedExecution } from '../../src/local/asl/world.ts';
-import { definitionOf, type Ended, type MachineName } from '../../src/local/machines.ts';
+import { definitionOf } from '../../src/local/machines.ts';
+import type { Ended } from '../../src/machines/ended.ts';
 import type { Services } from '../../src/sources/contract.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import type { Store } from '../../src/stores/store.ts';
@@ -61,6 +64,7 @@ export interface SystemOptions {
   /** In place of calling a function once and waiting for its answer. */
   readonly around?: (step: string, payload: Json, call: () => Promise<Json>) => Promise<Json>;
   readonly random?: () => number;
+  readonly onEvent?: (event: HistoryEvent) => void;
   /** Beneath everything: for what stores themselves do wrong. */
   readonly store?: (store: Store) => Store;
   readonly control?: (store: Store) => Store;
@@ -271,7 +275,7 @@ export const openSystem = (options: SystemOptions = {}): System => {
     },
     clock,
     random,
-    onEvent: () => {},
+    onEvent: (event) => options.onEvent?.(event),
   };
 
   const start = async (machine: MachineName, input: Json, signal: AbortSignal): Promise<Ended & NestedExecution> => {

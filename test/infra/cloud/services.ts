@@ -1,12 +1,15 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
+import { REGION } from './template.ts';
 
 /** A call of a service that speaks JSON, with the id that its caller's user agent has. */
 export interface ServiceCall {
   readonly by: string;
   readonly action: string;
   readonly resource: string;
+  /** Keys that a condition may ask for. */
+  readonly context?: Readonly<Record<string, string>>;
 }
 
 export interface Services {
@@ -17,9 +20,18 @@ export interface Services {
 
 const Body = z.object({ SecretId: z.string().optional(), executionArn: z.string().optional() });
 
-/** Which function made a request: the SDK writes the id as `app/<id>`. */
+/** What everybody has who asks the doubles. */
+export const CREDENTIALS = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test', AWS_REGION: REGION };
+
+/** The test itself, whose requests nobody has to be allowed. */
+export const TEST = 'the-test';
+
+/** Requests of the test's own stores say that they are. */
+export const askAsTest = (): void => void Object.assign(process.env, CREDENTIALS, { AWS_SDK_UA_APP_ID: TEST });
+
+/** The name of the function that made a request: the SDK writes the id as `app/<id>`. */
 export const callerOf = (headers: IncomingMessage['headers']): string =>
-  / app\/([a-z-]+)/.exec(` ${headers['user-agent'] ?? ''}`)?.[1] ?? '';
+  / app\/([a-z0-9-]*[a-z0-9])/.exec(` ${headers['user-agent'] ?? ''}`)?.[1] ?? '';
 
 /** Secrets Manager and Step Functions, as far as the steps call them. */
 export const startServices = async (secrets: ReadonlyMap<string, string>, running: ReadonlySet<string>): Promise<Services> => {

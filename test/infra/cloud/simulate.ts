@@ -1,40 +1,62 @@
 import { runSimulation } from '@cloud-copilot/iam-simulate';
 import type { Need } from './needs.ts';
-import { ACCOUNT, type Cloud } from './template.ts';
+import { ACCOUNT, type Cloud, type Policy } from './template.ts';
 
 export type Decision = 'Allowed' | 'ExplicitlyDenied' | 'ImplicitlyDenied';
 
 /** Keys that the simulator's data does not have for an action; the proof is only worth something without any. */
 export class IgnoredKeys extends Error {}
 
+/** Of keys that are not ours: what KMS gives a key by default, which leaves it to the account's own policies. */
+const DELEGATING = {
+  Version: '2012-10-17',
+  Statement: [{ Effect: 'Allow', Principal: { AWS: `arn:aws:iam::${ACCOUNT}:root` }, Action: 'kms:*', Resource: '*' }],
+};
+
 const roleOf = (cloud: Cloud, by: string): string => {
-  // A step is that of the source that was run; the other sources have their own.
-  const step = (cloud.functions.get(`example-catalog-prod-${by}`) ?? cloud.functions.get(`lifeboat-example-${by}`))?.role;
   const machine = [...cloud.machines].find(([arn]) => arn.endsWith(`:${by}`))?.[1].role;
-  const role = step ?? machine ?? (cloud.roles.has(by) ? by : undefined);
-  if (role === undefined) throw new Error(`there is no step, machine or role ${by}`);
+  const role = cloud.functions.get(by)?.role ?? machine ?? (cloud.roles.has(by) ? by : undefined);
+  if (role === undefined) throw new Error(`there is no function, machine or role ${by}`);
   return role;
 };
 
-/** What IAM would say to a request of a step, a machine or a role: its identity's policy and the resource's together. */
-export const decide = async (cloud: Cloud, { by, action, resource, context }: Need): Promise<Decision> => {
-  const role = roleOf(cloud, by);
+/** What IAM would say to a request of a function, a machine or a role: its identity's policy and the resource's together. */
+export const decide = async (cloud: Cloud, need: Need): Promise<Decision> => {
+  const role = roleOf(cloud, need.by);
+  return simulate(cloud, need, {
+    principal: `arn:aws:sts::${ACCOUNT}:assumed-role/${role}/session`,
+    identityPolicies: [...(cloud.roles.get(role) ?? [])],
+    context: { 'aws:PrincipalArn': `arn:aws:iam::${ACCOUNT}:role/${role}` },
+  });
+};
+
+/** What IAM would say to a service that acts for itself, as EventBridge does: only the resource's policy counts. `by` is its name. */
+export const decideService = (cloud: Cloud, need: Need): Promise<Decision> =>
+  simulate(cloud, need, { principal: `${need.by}.amazonaws.com`, identityPolicies: [], context: {} });
+
+interface Principal {
+  readonly principal: string;
+  readonly identityPolicies: Policy[];
+  readonly context: Need['context'];
+}
+
+const simulate = async (cloud: Cloud, { by, action, resource, context }: Need, who: Principal): Promise<Decision> => {
   const owner = action.startsWith('s3:') ? resource.replace(/^(arn:aws:s3:::[^/]+).*$/, '$1') : resource;
-  const resourcePolicy = cloud.resourcePolicies.get(owner);
+  const resourcePolicy = cloud.resourcePolicies.get(owner) ?? (action.startsWith('kms:') ? DELEGATING : undefined);
   const outcome = await runSimulation(
     {
       request: {
-        principal: `arn:aws:sts::${ACCOUNT}:assumed-role/${role}/session`,
+        principal: who.principal,
         action,
         resource: { resource, accountId: ACCOUNT },
         contextVariables: {
-          'aws:PrincipalArn': `arn:aws:iam::${ACCOUNT}:role/${role}`,
           'aws:SecureTransport': 'true',
           ...(action.startsWith('s3:') ? { 's3:TlsVersion': '1.3' } : {}),
+          ...who.context,
           ...context,
         },
       },
-      identityPolicies: [...(cloud.roles.get(role) ?? [])],
+      identityPolicies: who.identityPolicies,
       serviceControlPolicies: [],
       resourceControlPolicies: [],
       ...(resourcePolicy === undefined ? {} : { resourcePolicy }),

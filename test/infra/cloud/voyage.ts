@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Json } from '../../../src/backup/types.ts';
-import { realClock } from '../../../src/local/asl/clock.ts';
+import { type Clock, realClock } from '../../../src/local/asl/clock.ts';
 import { failureOf } from '../../../src/local/asl/errors.ts';
 import { runMachine } from '../../../src/local/asl/machine.ts';
 import type { NestedExecution, World } from '../../../src/local/asl/world.ts';
 import type { Store } from '../../../src/stores/store.ts';
-import type { Functions } from './functions.ts';
 import type { ServiceCall } from './services.ts';
 import type { Cloud } from './template.ts';
 
@@ -14,13 +13,26 @@ export interface Machines {
   run(arn: string, input: Json): Promise<NestedExecution>;
   /** What Step Functions itself did for the machines, by the machine's name. */
   readonly calls: readonly ServiceCall[];
+  /** What passed between machines and functions, in bytes: input or answer. */
+  readonly payloads: readonly { readonly of: string; readonly bytes: number }[];
   /** Executions that have not ended. */
   readonly running: ReadonlySet<string>;
 }
 
 /** Step Functions over the machines as they are deployed, calling the functions that they name. */
-export const startMachines = (cloud: Cloud, functions: Functions, control: Store, running: Set<string>): Machines => {
+export const startMachines = (
+  cloud: Cloud,
+  invoke: (functionName: string, payload: Json) => Promise<Json>,
+  control: Store,
+  running: Set<string>,
+  clock: Clock = realClock,
+): Machines => {
   const calls: ServiceCall[] = [];
+  const payloads: { readonly of: string; readonly bytes: number }[] = [];
+  const weighed = <T extends Json>(of: string, payload: T): T => {
+    payloads.push({ of, bytes: Buffer.byteLength(JSON.stringify(payload)) });
+    return payload;
+  };
   const run = async (arn: string, input: Json): Promise<NestedExecution> => {
     const machine = cloud.machines.get(arn);
     if (machine === undefined) throw new Error(`there is no machine ${arn}`);
@@ -31,13 +43,12 @@ export const startMachines = (cloud: Cloud, functions: Functions, control: Store
     const world: World = {
       invoke: async (functionArn, payload) => {
         note('lambda:InvokeFunction', functionArn);
-        const called = cloud.functions.get(functionArn.slice(functionArn.lastIndexOf(':') + 1));
-        if (called === undefined) throw new Error(`there is no function ${functionArn}`);
-        return functions.invoke(called.step, payload);
+        const name = functionArn.slice(functionArn.lastIndexOf(':') + 1);
+        return weighed(name, await invoke(name, weighed(name, payload)));
       },
       startExecution: (nested, nestedInput) => {
         note('states:StartExecution', nested);
-        return run(nested, nestedInput);
+        return run(nested, weighed(nested, nestedInput));
       },
       readObject: (bucket, key) => {
         note('s3:GetObject', objectArn(bucket, key));
@@ -47,7 +58,7 @@ export const startMachines = (cloud: Cloud, functions: Functions, control: Store
         note('s3:PutObject', objectArn(bucket, key));
         await control.create(within(key), bytes);
       },
-      clock: realClock,
+      clock,
       random: Math.random,
       onEvent: () => undefined,
     };
@@ -70,5 +81,5 @@ export const startMachines = (cloud: Cloud, functions: Functions, control: Store
       running.delete(executionArn);
     }
   };
-  return { run, calls, running };
+  return { run, calls, payloads, running };
 };

@@ -24,6 +24,7 @@ export interface Upload {
   readonly key: string;
   readonly algorithm: string;
   readonly parts: Map<number, Part>;
+  readonly begun: Date;
 }
 
 export interface Bucket {

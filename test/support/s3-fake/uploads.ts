@@ -13,6 +13,7 @@ export const createUpload = ({ request, bucket, key }: Call): Answer => {
     key,
     algorithm: header(request, 'x-amz-checksum-algorithm').toLowerCase(),
     parts: new Map(),
+    begun: new Date(),
   };
   bucket.uploads.set(upload.id, upload);
   return { body: xml('InitiateMultipartUploadResult', { Bucket: bucket.name, Key: key, UploadId: upload.id }) };
@@ -69,11 +70,13 @@ export const listParts = (call: Call): Answer => {
   };
 };
 
-export const listUploads = ({ bucket }: Call): Answer => ({
+export const listUploads = ({ bucket, query }: Call): Answer => ({
   body: xml('ListMultipartUploadsResult', {
     Bucket: bucket.name,
     IsTruncated: false,
-    Upload: [...bucket.uploads.values()].map(({ id, key }) => ({ Key: key, UploadId: id })),
+    Upload: [...bucket.uploads.values()]
+      .filter(({ key }) => key.startsWith(query.get('prefix') ?? ''))
+      .map(({ id, key, begun }) => ({ Key: key, UploadId: id, Initiated: begun.toISOString() })),
   }),
 });
 
