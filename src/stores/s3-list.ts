@@ -1,8 +1,7 @@
-import { ListObjectsV2Command } from '@aws-sdk/client-s3';
+import { ListObjectsV2Command, type _Object as S3Object } from '@aws-sdk/client-s3';
 import { isKey } from './keys.ts';
 import { deedOf, fullKey, type Place, sent } from './s3-client.ts';
 import { unavailable } from './s3-errors.ts';
-import { type Page, quickList } from './s3-quick-list.ts';
 import type { ObjectInfo } from './store.ts';
 
 /**
@@ -31,10 +30,12 @@ export async function* listObjects(place: Place, prefix: string, after: string):
   }
 }
 
-const pageAfter = async (place: Place, prefix: string, after: string): Promise<Page> =>
-  (await quickList(place, fullKey(place, prefix), after)) ?? slowList(place, prefix, after);
+interface Page {
+  readonly contents: readonly S3Object[];
+  readonly truncated: boolean;
+}
 
-const slowList = async (place: Place, prefix: string, after: string): Promise<Page> => {
+const pageAfter = async (place: Place, prefix: string, after: string): Promise<Page> => {
   const { Contents, IsTruncated } = await sent(deedOf(place, 'ListObjectsV2'), undefined, () =>
     place.client.send(
       new ListObjectsV2Command({ Bucket: place.bucket, Prefix: fullKey(place, prefix), ...(after === '' ? {} : { StartAfter: after }) }),

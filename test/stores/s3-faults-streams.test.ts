@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Fault } from '../support/s3-fake/faults.ts';
 import { failureOf, PART, useFaultyS3 } from './s3-faulty.ts';
 import { bytes, codeOf, keysOf, noise, readWhole, streamed } from './suite.ts';
@@ -86,8 +86,10 @@ describe('a large object', () => {
     const stop = new AbortController();
     inject('UploadPart', { kind: 'hang' }, { skip: 1 });
     const creating = store.create('a', streamed(content), stop.signal);
-    setTimeout(() => stop.abort(new Error('enough')), 300);
-    await expect(creating).rejects.toThrow('enough');
+    const stopped = expect(creating).rejects.toThrow('enough');
+    await vi.waitFor(() => expect(count('UploadPart')).toBeGreaterThanOrEqual(2), 20_000);
+    stop.abort(new Error('enough'));
+    await stopped;
     expect(count('AbortMultipartUpload')).toBe(1);
   });
 
