@@ -23,6 +23,8 @@ export const LakefsAddressSchema = z.strictObject({
   inlineSecretAccessKey: z.string().min(1).optional(),
   /** Target: where the restored repository keeps its data. Absent: where the backup's did. A drill makes a folder below it. */
   namespace: z.string().regex(NAMESPACE, 'expected s3://bucket/prefix or local://path').optional(),
+  /** Of a manifest that does not say it, as those of lakectl: which branch the restored repository begins with. */
+  defaultBranch: z.string().min(1).optional(),
   /** Id of the storage, on servers that have several. */
   storageId: z.string().optional(),
   /** How the buckets of the server are met; on AWS nothing is needed. */
@@ -48,7 +50,17 @@ export type LakefsAddress = z.output<typeof LakefsAddressSchema>;
 
 export const SCHEMES = ['lakefs+https', 'lakefs+http'] as const;
 
-const PARAMETERS = new Set(['namespace', 'localPath', 'storageId', 'storageEndpoint', 'region', 'uncommitted', 'external', 'dump']);
+const PARAMETERS = new Set([
+  'namespace',
+  'localPath',
+  'defaultBranch',
+  'storageId',
+  'storageEndpoint',
+  'region',
+  'uncommitted',
+  'external',
+  'dump',
+]);
 
 /** `lakefs+https://KEY:SECRET@host/repository?namespace=s3://bucket/prefix`; fails with Usage. */
 export const addressFromUrl = (url: URL): LakefsAddress => {
@@ -68,6 +80,7 @@ export const addressFromUrl = (url: URL): LakefsAddress => {
       accessKeyId: url.username === '' ? undefined : decodeURIComponent(url.username),
       inlineSecretAccessKey: url.password === '' ? undefined : decodeURIComponent(url.password),
       namespace: parameter('namespace'),
+      defaultBranch: parameter('defaultBranch'),
       storageId: parameter('storageId'),
       localPath: parameter('localPath'),
       uncommitted: parameter('uncommitted'),

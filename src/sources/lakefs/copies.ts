@@ -3,8 +3,8 @@ import type { Budget, ObjectFacts, Objects } from '../contract.ts';
 import { md5Of } from './hashes.ts';
 import { missing } from './namespace.ts';
 
-/** Copies in flight of one task: S3 copies on its side, so each costs a socket, and garbage: 128 of them take 100 MiB more. */
-export const COPIES_AT_ONCE = 64;
+/** Copies in flight of one task: S3 copies on its side, so each costs a socket. Two tasks have as many as s5cmd has workers. */
+export const COPIES_AT_ONCE = 128;
 
 /** One page of S3: a listing that passed this many keys for nothing starts again at the next wanted one. */
 const SKIP_AFTER = 1000;

@@ -38,7 +38,7 @@ export const loadManifest = async (
   const wanted = {
     name: address.repository,
     namespace,
-    defaultBranch: repository?.defaultBranch ?? found?.default_branch ?? 'main',
+    defaultBranch: address.defaultBranch ?? repository?.defaultBranch ?? found?.default_branch ?? 'main',
     storageId: address.storageId ?? repository?.storageId ?? '',
     readOnly: false,
     overwrite: options.overwrite,

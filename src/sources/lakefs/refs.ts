@@ -75,7 +75,7 @@ export const proveClosed = async (metadata: Metadata, ids: Ids, defaultBranch: s
   const tags = await eachRef(metadata, ids.tags_meta_range_id, (tag) => need(tag.commitId, `tag ${tag.id}`));
   if (!hasDefault && branches > 0)
     throw new LifeboatError('RefsTorn', `the default branch ${defaultBranch} is not among the ${branches} branches of the dump`, {
-      hint: 'A repository that is restored from this looks empty. Make another branch the default one, or create it.',
+      hint: 'A repository that is restored from this looks empty. Make another branch the default one: defaultBranch=<name> with a manifest.',
     });
   return { branches, tags, commits, known };
 };

@@ -277,6 +277,9 @@ describe('a manifest', () => {
     harness.server.repositories.delete('sample');
     await expect(load(encodeLakectl(detailsOf(manifest).ids))).rejects.toThrow(failed('RefsTorn', /default branch main is not among/));
     expect(harness.server.repositories.has('loaded')).toBe(false);
+    const target = harness.target({ repository: 'loaded', namespace: 'local://repos/sample', defaultBranch: 'trunk' });
+    await expect(load(encodeLakectl(detailsOf(manifest).ids), target)).resolves.toMatchObject({ rows: '12' });
+    expect(restored('loaded').defaultBranch).toBe('trunk');
   });
 
   it('with empty, swapped or foreign ids is refused before anything is made', async () => {
