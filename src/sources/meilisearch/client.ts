@@ -23,6 +23,8 @@ export interface RequestOptions {
   readonly body?: { readonly bytes: Uint8Array; readonly type: string; readonly encoding?: string };
   /** Changes nothing on the server, whatever its method: may be tried again. */
   readonly reads?: boolean;
+  /** Room for an answer of so many bytes; else a new buffer is made. */
+  readonly room?: (bytes: number) => Buffer;
   /** Statuses that are an answer and no error. */
   readonly accept?: readonly number[];
 }
@@ -120,19 +122,23 @@ const send = ({ address, key, agent, signal }: Means, method: string, path: stri
       url,
       { method, headers, agent, timeout: SILENCE_MS, ...(signal === undefined ? {} : { signal }) },
       (response) => {
+        const said = Number(response.headers['content-length'] ?? Number.NaN);
+        // A page is copied once where its length is known, and not held twice.
+        const whole = said > 0 && said <= ANSWER_MAX ? (options.room ?? Buffer.allocUnsafeSlow)(said) : undefined;
         const parts: Buffer[] = [];
         let length = 0;
         response.on('error', fail);
         response.on('data', (part: Buffer) => {
+          if (length + part.length > ANSWER_MAX) request.destroy(new Error(`an answer of more than ${ANSWER_MAX} bytes`));
+          else if (whole === undefined) parts.push(part);
+          else part.copy(whole, length);
           length += part.length;
-          if (length > ANSWER_MAX) request.destroy(new Error(`an answer of more than ${ANSWER_MAX} bytes`));
-          parts.push(part);
         });
         response.on('end', () => {
           const date = response.headers.date === undefined ? undefined : new Date(response.headers.date);
           resolve({
             status: response.statusCode ?? 0,
-            bytes: parts.length === 1 ? (parts[0] ?? Buffer.alloc(0)) : Buffer.concat(parts),
+            bytes: whole?.subarray(0, length) ?? Buffer.concat(parts),
             date,
           });
         });

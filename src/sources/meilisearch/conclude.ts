@@ -65,7 +65,8 @@ const apiDump = (instance: InstanceFacts, { documents, redacted, missing: ofInde
 const serverDump = (file: z.output<typeof FileFactsSchema>): Conclusion => ({
   pointInTime: { consistency: 'snapshot', at: file.at, token: { mode: 'server', dumpUid: file.dumpUid } },
   artifact: { format: 'Meilisearch dump v6', restoreWith: 'meilisearch --import-dump' },
-  assertions: [],
+  // No route takes them: whoever restores over HTTP is told that nobody looked.
+  assertions: file.waiting === 0 ? [] : [{ name: 'tasks that waited', value: String(file.waiting) }],
   details: json({ mode: 'server', version: file.version, keyPrint: null, secrets: { holds: file.holds, missing: [] }, indexes: [] }),
   notIncluded: {},
   guide: guideOf({ version: file.version, mode: 'server', keys: file.keys, holds: file.holds, missing: [], changed: [] }),

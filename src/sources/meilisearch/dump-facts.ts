@@ -46,6 +46,8 @@ export const FileFactsSchema = z.object({
   holds: z.array(z.string()).default([]),
   keys: z.int(),
   tasks: z.int(),
+  /** Of those, the ones that waited or ran. */
+  waiting: z.int().default(0),
 });
 
 export const DumpFactsSchema = z.discriminatedUnion('kind', [

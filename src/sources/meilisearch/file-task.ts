@@ -90,6 +90,7 @@ const checkAndCopy = async (client: Client, token: Extract<Token, { mode: 'serve
     holds: secretsIn(checked.contents),
     keys: checked.contents.keys.length,
     tasks: checked.tasks,
+    waiting: checked.enqueued,
   };
   const part = await copy({ phase: 'copy', offset: 0, segments: 0, bytes, path }, context, facts);
   return { ...part, digests: [...checked.digests, ...(await digestContents(checked.contents))] };

@@ -22,7 +22,7 @@ export const guideOf = ({ version, mode, keys, holds, missing, changed }: GuideF
       : `Each index is whole, but not all are of one instant: ${changed.map((uid) => `\`${uid}\``).join(', ')} changed meanwhile.`,
     `\`\`\`sh
 xargs -d '\\n' cat < segments.txt > backup.dump
-meilisearch --import-dump backup.dump --db-path ./restored.ms --master-key "$MEILI_MASTER_KEY"
+MEILI_MASTER_KEY="…" meilisearch --import-dump backup.dump --db-path ./restored.ms
 \`\`\`
 
 The database folder must be absent or empty. The port is closed until the import has ended. If the import is killed, remove the

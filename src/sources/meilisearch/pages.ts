@@ -3,8 +3,10 @@ import type { Client } from './client.ts';
 import type { DocumentSlice } from './dump/json-slices.ts';
 import { readPage } from './dump/page.ts';
 
-/** Aim for an answer, in bytes: the server needs five times as much memory for it. */
-export const PAGE_BYTES = 8 * 1024 * 1024;
+/** Aim for an answer, in bytes: the server needs five times as much memory for it, and larger ones are no faster. */
+export const PAGE_BYTES = 4 * 1024 * 1024;
+/** Pages are asked for by the size of the documents before them. */
+const PAGE_ROOM_BYTES = PAGE_BYTES + PAGE_BYTES / 4;
 export const PAGE_DOCUMENTS_MAX = 10_000;
 /** The first page of an index, whose documents may be of any size. */
 const FIRST_PAGE_DOCUMENTS = 1000;
@@ -27,6 +29,7 @@ export interface PageRange {
 }
 
 export interface PageSink {
+  /** The bytes are used again once the page was read: what is to be kept is copied. */
   document(bytes: Buffer, slice: DocumentSlice): void;
   /** After each page, with the number of documents since the beginning of the range; answers whether to stop. */
   page(documents: number): Promise<'stop' | undefined>;
@@ -34,6 +37,7 @@ export interface PageSink {
 
 /** Reads documents in the order in which the server keeps them, by offset: its cost is the same at each. */
 export const readPages = async (client: Client, range: PageRange, sink: PageSink): Promise<Paged & { readonly complete: boolean }> => {
+  const buffers = pageBuffers();
   const inFlight: { limit: number; answer: Promise<Buffer> }[] = [];
   let asked = range.from;
   let limit = Math.min(FIRST_PAGE_DOCUMENTS, pageDocuments(range.documentBytes));
@@ -47,7 +51,7 @@ export const readPages = async (client: Client, range: PageRange, sink: PageSink
       const lanes = begun ? PAGES_IN_FLIGHT : 1;
       while (inFlight.length < lanes && (asked < end() || !begun)) {
         const size = Math.max(0, Math.min(limit, (range.to ?? Number.POSITIVE_INFINITY) - asked));
-        const answer = fetchPage(client, range.index, asked, size);
+        const answer = fetchPage(client, range.index, asked, size, buffers.take);
         answer.catch(() => {});
         inFlight.push({ limit: size, answer });
         begun = true;
@@ -57,6 +61,7 @@ export const readPages = async (client: Client, range: PageRange, sink: PageSink
       if (next === undefined) return { documents: done, total, complete: true };
       const bytes = await next.answer;
       const page = readPage(bytes, (slice) => sink.document(bytes, slice));
+      buffers.giveBack(bytes);
       done += page.documents;
       total = page.total;
       if (page.documents > 0) limit = pageDocuments(bytes.length / page.documents);
@@ -72,5 +77,21 @@ export const readPages = async (client: Client, range: PageRange, sink: PageSink
 const pageDocuments = (documentBytes: number): number =>
   Math.max(1, Math.min(PAGE_DOCUMENTS_MAX, Math.floor(PAGE_BYTES / Math.max(1, documentBytes))));
 
-const fetchPage = async (client: Client, index: string, offset: number, limit: number): Promise<Buffer> =>
-  (await client.request('GET', `${indexPath(index)}/documents`, { query: { offset, limit, retrieveVectors: true } })).bytes;
+const fetchPage = async (client: Client, index: string, offset: number, limit: number, room: (bytes: number) => Buffer): Promise<Buffer> =>
+  (await client.request('GET', `${indexPath(index)}/documents`, { query: { offset, limit, retrieveVectors: true }, room })).bytes;
+
+/** The same few buffers for all pages: what is thrown away is collected late, and meanwhile grows to hundreds of megabytes. */
+const pageBuffers = () => {
+  const free: Buffer[] = [];
+  return {
+    take(bytes: number): Buffer {
+      const at = free.findIndex((buffer) => buffer.length >= bytes);
+      const [found = Buffer.allocUnsafeSlow(Math.max(bytes, PAGE_ROOM_BYTES))] = at === -1 ? [] : free.splice(at, 1);
+      return found.subarray(0, bytes);
+    },
+    /** Nobody looks at the page any more. */
+    giveBack(page: Buffer): void {
+      if (free.length <= PAGES_IN_FLIGHT && page.buffer.byteLength >= PAGE_ROOM_BYTES) free.push(Buffer.from(page.buffer));
+    },
+  };
+};

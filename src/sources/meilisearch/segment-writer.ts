@@ -1,3 +1,4 @@
+import { BLOCK_BYTES } from '../../backup/codec.ts';
 import { ordinal } from '../../backup/ordinal.ts';
 import type { Json, Segment } from '../../backup/types.ts';
 import type { TaskContext } from '../contract.ts';
@@ -16,8 +17,19 @@ export const atBegin = ordinal(0, 0);
 export const atEnd = (n: 0 | 1) => ordinal(999_999, n);
 
 /** Writes one segment of the artifact: a piece of one deflate stream. */
-export const writePiece = (context: TaskContext, n: number, raw: AsyncIterable<Uint8Array>, about: Json): Promise<Segment> =>
-  context.write.write(ordinal(place(context.task), n), raw, { encoding: 'deflate-raw-flushed', extension: 'deflate', context: about });
+export const writePiece = (
+  context: TaskContext,
+  n: number,
+  raw: AsyncIterable<Uint8Array>,
+  about: Json,
+  recycle: (chunk: Uint8Array) => void = () => {},
+): Promise<Segment> =>
+  context.write.write(ordinal(place(context.task), n), raw, {
+    encoding: 'deflate-raw-flushed',
+    extension: 'deflate',
+    context: about,
+    recycle,
+  });
 
 /** Lines go in, segments come out. */
 export interface LineWriter {
@@ -29,7 +41,8 @@ export interface LineWriter {
   abandon(): Promise<void>;
 }
 
-const BLOCK_BYTES = 1024 * 1024;
+/** Blocks that wait to be filled again: those of one segment. */
+const FREE_MAX = SEGMENT_RAW_BYTES / BLOCK_BYTES;
 
 /** Segments are numbered from `first` on; at most one is being stored while the next one is filled. */
 export const lineWriter = (
@@ -39,8 +52,12 @@ export const lineWriter = (
   rawMax = SEGMENT_RAW_BYTES,
 ): LineWriter => {
   let n = first;
+  const free: Buffer[] = [];
+  const giveBack = (chunk: Uint8Array): void => {
+    if (chunk.buffer.byteLength === BLOCK_BYTES && free.length < FREE_MAX) free.push(Buffer.from(chunk.buffer));
+  };
   let blocks: Buffer[] = [];
-  let block = Buffer.alloc(0);
+  let block: Buffer = Buffer.alloc(0);
   let used = 0;
   let rawBytes = 0;
   let documents = 0;
@@ -52,7 +69,7 @@ export const lineWriter = (
     for (let at = start; at < end; ) {
       if (used === block.length) {
         if (used > 0) blocks.push(block);
-        block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+        block = free.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);
         used = 0;
       }
       const taken = Math.min(end - at, block.length - used);
@@ -69,7 +86,7 @@ export const lineWriter = (
     await settle();
     if (rawBytes === 0) return;
     const whole = [...blocks, block.subarray(0, used)];
-    storing = writePiece(context, n++, from(whole), about(documents));
+    storing = writePiece(context, n++, from(whole), about(documents), giveBack);
     storing.catch(() => {});
     [blocks, block, used, rawBytes, documents] = [[], Buffer.alloc(0), 0, 0, 0];
   };

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -35,19 +35,12 @@ import {
   runStage,
   services,
 } from './harness.ts';
+import { program } from './program.ts';
 
 const EXACT = '{"id":1,"big":9007199254740993,"one":1.0,"minus":-0.0,"text":"wonderful \\" } ] \\\\"}';
 
-/** A program that stands for meilisearch: the same with other options. */
-const program = (root: string, ...options: string[]): string => {
-  const path = join(root, `meilisearch-${options.join('-').replace(/[^a-z0-9]+/g, '-')}`);
-  const script = join(import.meta.dirname, '../../support/meilisearch-program.ts');
-  writeFileSync(path, `#!/bin/sh\nexec "${process.execPath}" "${script}" ${options.map((option) => `"${option}"`).join(' ')} "$@"\n`);
-  chmodSync(path, 0o755);
-  return path;
-};
-
-describe('the folder of a database', () => {
+// Each test starts programs: on a busy machine that takes its time.
+describe('the folder of a database', { timeout: 120_000 }, () => {
   let from: MeilisearchServer;
   let root: string;
   let backup: Backup;

@@ -11,6 +11,7 @@ import { systemOf } from '../../../src/sources/registry.ts';
 import { type MeilisearchServer, startMeilisearch } from '../../support/meilisearch-server.ts';
 import { documentLines, seedIndex } from '../../support/meilisearch-state.ts';
 import { MASTER_KEY } from './harness.ts';
+import { program } from './program.ts';
 
 const run = { report: () => {}, signal: new AbortController().signal };
 
@@ -30,7 +31,11 @@ describe('through the state machines', () => {
       {
         store: `file://${folder}/store`,
         sources: { search: { ...address(from), concurrency: 2, drill: { scratch: 'scratch' } } },
-        targets: { scratch: address(scratch), standby: address(to) },
+        targets: {
+          scratch: address(scratch),
+          standby: address(to),
+          folder: { kind: 'meilisearch', folder: join(folder, 'drills'), binary: program(folder) },
+        },
       },
       { name: 'test', root: folder },
     );
@@ -78,6 +83,14 @@ describe('through the state machines', () => {
       (entry) => entry.isFile() && /\.(json|jsonl|html|md)$/.test(entry.name),
     );
     for (const entry of records) expect(readFileSync(join(entry.parentPath, entry.name), 'utf8')).not.toContain(MASTER_KEY);
+  });
+
+  it('drills into a folder, by a program of its own', { timeout: 120_000 }, async () => {
+    const drill = { source: 'search', backup: undefined, selection: undefined, seed: undefined };
+    const { proof } = await engine.drill({ ...drill, scratch: 'folder' }, run);
+    expect(proof.failure).toBeNull();
+    expect(proof).toMatchObject({ verdict: 'PASSED', control: { ok: true } });
+    expect(readdirSync(join(folder, 'drills'))).toEqual([]);
   });
 
   it('dumps into a file and loads it again, without a store', { timeout: 60_000 }, async () => {
