@@ -27,7 +27,7 @@ const environment = (): unknown =>
   exampleWith((raw) => {
     const at = { kind: 'rds', instance: 'sea', sslmode: 'disable', concurrency: 2, retention: { last: 1 } };
     const placement = { subnetGroup: 'drills', securityGroups: ['sg-0123456789abcdef1'], parameterGroup: 'drills' };
-    Object.assign(raw.deployment, { storage: {} });
+    Object.assign(raw.deployment, { storage: {}, kms: { databaseKeys: [KEY_HERE] } });
     Object.assign(raw, {
       sources: {
         [SNAPSHOTS]: {
@@ -59,13 +59,13 @@ const ownerOf = (secret: string): string =>
 
 const needs = (): Need[] => [
   ...all.needs(passwords),
-  ...recorder.passed.filter(({ headers }) => headers['x-amz-target'] === undefined).flatMap(rdsNeeds),
+  ...recorder.passed.filter(({ headers }) => headers['x-amz-target'] === undefined).flatMap((passed) => rdsNeeds(passed, KEY_HERE)),
 ];
 
 beforeAll(async () => {
   double = await startRdsDouble();
   ending.push(() => double.stop());
-  const sea = await double.addInstance('sea', { dbName: 'postgres' });
+  const sea = await double.addInstance('sea', { dbName: 'postgres', kmsKey: KEY_HERE });
   await query(
     sea.url,
     "CREATE TABLE boats (id int PRIMARY KEY, name text); INSERT INTO boats SELECT n, 'boat ' || n FROM generate_series(1, 300) n",

@@ -37,7 +37,13 @@ const SOURCES = {
     export: { bucket: 'exports', role: `arn:aws:iam::${ACCOUNT}:role/export`, kmsKey: key(REGION) },
   },
   clones: { instance: 'sea', mode: 'clone-dump', placement },
-  aurora: { instance: 'pacific', mode: 'clone-dump', cluster: true, placement },
+  aurora: {
+    instance: 'pacific',
+    mode: 'clone-dump',
+    cluster: true,
+    placement,
+    copies: [{ region: 'eu-west-1' }, { region: REGION, role: ROLE }],
+  },
 };
 /** Its copy in another account is never removed. */
 const KEPT = { ...SOURCES.snaps, copies: SOURCES.snaps.copies.map((copy) => ({ ...copy, keep: true })) };

@@ -22,7 +22,8 @@ vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 let double: RdsDouble;
 let url: string;
 beforeAll(async () => {
-  double = await startRdsDouble();
+  // Long enough to be seen on a machine that is busy.
+  double = await startRdsDouble({ durations: { pending: 1000 } });
   url = (await double.addInstance('sea', { dbName: 'postgres', kmsKey: defaultKey({ region: REGION, account: ACCOUNT }) })).url;
   await query(url, "CREATE TABLE boats (name text); INSERT INTO boats VALUES ('one'), ('two')");
 });

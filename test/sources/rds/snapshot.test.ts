@@ -12,7 +12,7 @@ const here = { region: REGION, account: ACCOUNT };
 const KEY = `arn:aws:kms:${REGION}:${ACCOUNT}:key/ours`;
 const KEY_ABROAD = `arn:aws:kms:eu-west-1:${ACCOUNT}:key/ours`;
 
-// Real clusters are copied and started.
+// Nobody logs in here; waits are those of RDS.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let double: RdsDouble;
@@ -24,7 +24,7 @@ beforeAll(async () => {
   vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'test');
   double = await startRdsDouble();
   vi.stubEnv('AWS_ENDPOINT_URL_STS', double.endpoint);
-  await double.addInstance('sea', { dbName: 'postgres', kmsKey: defaultKey(here) });
+  await double.addInstance('sea', { dbName: 'postgres', kmsKey: defaultKey(here), hollow: true });
 });
 afterEach(() => {
   double.seen.length = 0;
@@ -343,7 +343,7 @@ describe('throw-away instances', () => {
   it('are the only instances that are ever deleted', async () => {
     const context = restoring(await manifestOf());
     for (const instance of ['sea', 'lifeboat-drill-other']) {
-      if (instance !== 'sea') await double.addInstance(instance);
+      if (instance !== 'sea') await double.addInstance(instance, { hollow: true });
       await expect(targetOf(double, { instance }).discard.run({}, context), instance).rejects.toMatchObject({ code: 'TargetUnusable' });
     }
     await sourceOf(double, {}, () => new Date('2100-01-01')).tidy?.(lives);

@@ -4,6 +4,7 @@ import type { Progress } from '../../../src/backup/progress.ts';
 import type { Manifest } from '../../../src/backup/types.ts';
 import { dumpInto } from '../../../src/local/direct.ts';
 import { verifySnapshots } from '../../../src/sources/rds/verify.ts';
+import { systemOf } from '../../../src/sources/registry.ts';
 import { query } from '../../support/postgres.ts';
 import { RdsError } from '../../support/rds-double/query.ts';
 import { keyOf, type Snapshot } from '../../support/rds-double/state.ts';
@@ -100,6 +101,28 @@ describe('verifying a backup that is a snapshot', () => {
       flaws: [],
       notMeasured: [],
     });
+  });
+});
+
+describe('a system that AWS Backup restored', () => {
+  const drills = systemOf({ kind: 'rds', address: { instance: 'drills', region: 'eu-west-1', user: 'u', password: 'env:P' } });
+
+  it('is reached as drills are, by its ARN', () => {
+    const { address, redacted } = drills.restored('arn:aws:rds:eu-central-1:123456789012:cluster:awsbackup-restore-test-1');
+    expect(address).toMatchObject({
+      instance: 'awsbackup-restore-test-1',
+      region: 'eu-central-1',
+      cluster: true,
+      user: 'u',
+      password: 'env:P',
+    });
+    expect(redacted).toBe('rds://awsbackup-restore-test-1?region=eu-central-1');
+  });
+
+  it('is of RDS', () => {
+    expect(() => drills.restored('arn:aws:ec2:eu-central-1:123456789012:volume/vol-1')).toThrow(expect.objectContaining({ code: 'Usage' }));
+    const other = systemOf({ kind: 'postgres', address: { host: 'h', database: 'd', user: 'u' } });
+    expect(() => other.restored('arn:aws:rds:eu-central-1:123456789012:db:x')).toThrow(expect.objectContaining({ code: 'Unsupported' }));
   });
 });
 

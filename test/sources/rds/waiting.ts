@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Real milliseconds: a cluster is copied and started meanwhile. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 /** Each look is several requests; more of them would only take the time of what is waited for. */
 const PAUSE_MS = 40;
