@@ -85,19 +85,22 @@ const verifyOffline = async (): Promise<void> => {
   );
 };
 
+/** In memory, in a process of its own. */
+const startServer = async (): Promise<{ readonly endpoint: string; stop(): void }> => {
+  const server = spawn(process.execPath, [join(import.meta.dirname, 'lakefs-s3.ts')], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [endpoint] = await once(createInterface({ input: server.stdout }), 'line');
+  return { endpoint, stop: () => void server.kill() };
+};
+
 const copy = async (): Promise<void> => {
   const made = makeRepository({ objects: Number(values.objects), commits: 50 });
-  const server =
-    values.endpoint === undefined
-      ? spawn(process.execPath, [join(import.meta.dirname, 'lakefs-s3.ts')], { stdio: ['ignore', 'pipe', 'inherit'] })
-      : undefined;
+  const { endpoint, stop } = values.endpoint === undefined ? await startServer() : { endpoint: values.endpoint, stop: () => {} };
   try {
-    const endpoint: string = values.endpoint ?? (await once(createInterface({ input: server?.stdout ?? process.stdin }), 'line'))[0];
     await fill(await openStore('s3://namespace/ns', { endpoint, region: 'us-east-1' }), '', made);
     const env = { AWS_REGION: 'us-east-1', AWS_DEFAULT_REGION: 'us-east-1', BENCH_S3: endpoint, BENCH_IDS: JSON.stringify(made.ids) };
     const commands = (round: string) => ({
-      // As bin/lifeboat.mjs starts every process.
-      lifeboat: [process.execPath, '--import', COMPILE_CACHE, join(import.meta.dirname, 'lakefs-copy.ts')],
+      // As src/local/pool.ts starts a process.
+      lifeboat: [process.execPath, '--max-semi-space-size=16', '--import', COMPILE_CACHE, join(import.meta.dirname, 'lakefs-copy.ts')],
       s5cmd: [
         values.s5cmd,
         '--endpoint-url',
@@ -145,7 +148,7 @@ const copy = async (): Promise<void> => {
       }),
     );
   } finally {
-    server?.kill();
+    stop();
   }
 };
 

@@ -70,7 +70,7 @@ async function dumpRound(place: string): Promise<Measured[]> {
   const results = [
     await measured('lifeboat backup', [...LIFEBOAT, 'backup', 'bench', '--env', environment], place, join(place, 'store')),
     await measured(
-      'mysqldump | zstd -1',
+      'mysqldump, zstd -1',
       ['bash', '-o', 'pipefail', '-c', `mysqldump ${login.join(' ')} --single-transaction --hex-blob bench | zstd -1 -q -o ${file}`],
       place,
       file,
@@ -105,7 +105,7 @@ async function restoreRound(place: string): Promise<Measured[]> {
   const results = [
     await measured('lifeboat restore, audit included', [...LIFEBOAT, 'restore', 'latest', '--to', target, '--env', environment], place),
     await measured('lifeboat audit', [...LIFEBOAT, 'restore', 'latest', '--only', 'audit', '--to', target, '--env', environment], place),
-    await measured('zstd -d | mysql', ['bash', '-o', 'pipefail', '-c', `zstd -dcq ${join(place, 'dump.sql.zst')} | ${client}`], place),
+    await measured('zstd -d, mysql', ['bash', '-o', 'pipefail', '-c', `zstd -dcq ${join(place, 'dump.sql.zst')} | ${client}`], place),
   ];
   if (!inPath('myloader')) return results;
   const options = [
@@ -172,5 +172,5 @@ function report(dumps: ReadonlyMap<string, Measured>, restores: ReadonlyMap<stri
       atMost: PEAK_MEMORY_MB,
     },
   ];
-  console.log(`${table(dumps, 'mysqldump | zstd -1')}\n\n${table(restores, 'zstd -d | mysql')}\n\n${goals.map(verdict).join('\n')}`);
+  console.log(`${table(dumps, 'mysqldump, zstd -1')}\n\n${table(restores, 'zstd -d, mysql')}\n\n${goals.map(verdict).join('\n')}`);
 }
