@@ -79,8 +79,19 @@ export const deployable = (environment: Environment): Deployable => {
     if (environment.sources[source] === undefined) fail(`deployment.storage.${source}`, 'is of no source');
   const sources = Object.keys(environment.sources).map((source) => sourceOf(environment, source, fail));
   if (sources.length === 0) fail('sources', 'is empty: there is nothing to back up');
+  for (const [index, { about = [] }] of (deployment.notifications?.webhooks ?? []).entries())
+    for (const unknown of about.filter((each) => !isTold(environment, each)))
+      fail(
+        `deployment.notifications.webhooks.${index}.about`,
+        `has ${unknown}, which is neither a machine nor an alarm of this environment`,
+      );
   return { environment, name, deployment, store, control, sources };
 };
+
+/** Whether anything of this name is ever told: a machine by its name, an alarm by how its name begins. */
+const isTold = ({ name, sources }: Environment, about: string): boolean =>
+  about.startsWith(alarmName(name, undefined, '')) ||
+  Object.keys(sources).some((source) => MACHINES.some((machine) => machineName(name, source, machine) === about));
 
 type Fail = (field: string, problem: string, hint?: string) => never;
 

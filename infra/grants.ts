@@ -13,6 +13,8 @@ export interface Ground {
   readonly keyArn: string;
   /** Customer keys of secrets. */
   readonly secretKeys: readonly string[];
+  /** Customer keys of databases in RDS. */
+  readonly databaseKeys: readonly string[];
 }
 
 const allow = (sid: string, actions: string[], resources: string[], conditions?: Record<string, Record<string, string>>): PolicyStatement =>

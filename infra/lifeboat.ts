@@ -27,6 +27,7 @@ export const lifeboat = (app: App, deployable: Deployable, folder: string): Life
     control: deployable.control,
     keyArn: storage.key.keyArn,
     secretKeys: deployment.kms?.secretKeys ?? [],
+    databaseKeys: deployment.kms?.databaseKeys ?? [],
   };
   const shared = { ...props, deployable, ground, key: storage.key };
   const service = new ServiceStack(app, stackName(name, 'service'), { ...shared, code: Code.fromAsset(folder) });

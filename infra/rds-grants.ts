@@ -14,7 +14,7 @@ const Address = z.object({
     .array(z.object({ region: z.string(), kmsKey: z.string().optional(), role: z.string().optional(), keep: z.boolean().default(false) }))
     .default([]),
   share: z.object({ kmsKey: z.string().optional() }).optional(),
-  export: z.object({ role: z.string() }).optional(),
+  export: z.object({ role: z.string(), kmsKey: z.string() }).optional(),
   create: z.looseObject({}).optional(),
   restoreTesting: z.string().optional(),
 });
@@ -117,6 +117,10 @@ const make = (place: Place, names: readonly string[]): PolicyStatement[] => {
       ],
     ),
     allow('GiveThemPasswords', [words.modify], servers(place, names)),
+    // What is restored is encrypted as the snapshot is; RDS takes the key by a grant, in the caller's name.
+    ...(ground.databaseKeys.length === 0
+      ? []
+      : [allow('UseDatabaseKeys', ['kms:CreateGrant', 'kms:DescribeKey'], [...ground.databaseKeys], throughRds(region))]),
     ...keep,
   ];
 };
@@ -189,11 +193,27 @@ const encryptCopies = ({ address }: Place): PolicyStatement[] => {
   return named.length === 0 ? [] : [allow('EncryptCopies', ['kms:CreateGrant', 'kms:DescribeKey'], named)];
 };
 
+const throughRds = (region: string) => ({ StringEquals: { 'kms:ViaService': `rds.${region}.amazonaws.com` } });
+
+/** What RDS wants its caller to be allowed with the key of an export (API reference of StartExportTask). */
+const EXPORT_KEY_ACTIONS = [
+  'Encrypt',
+  'Decrypt',
+  'GenerateDataKey',
+  'GenerateDataKeyWithoutPlaintext',
+  'ReEncryptFrom',
+  'ReEncryptTo',
+  'CreateGrant',
+  'DescribeKey',
+  'RetireGrant',
+].map((action) => `kms:${action}`);
+
 const exportSnapshots = ({ address }: Place, snapshots: string[]): PolicyStatement[] =>
   address.export === undefined
     ? []
     : [
         allow('ExportSnapshots', ['rds:StartExportTask'], snapshots),
+        allow('EncryptExports', EXPORT_KEY_ACTIONS, [address.export.kmsKey]),
         allow('HandOverExportRole', ['iam:PassRole'], [address.export.role], {
           StringEquals: { 'iam:PassedToService': 'export.rds.amazonaws.com' },
         }),

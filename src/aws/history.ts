@@ -17,7 +17,8 @@ export const eventsAfter = async (
   seen: number,
   signal: AbortSignal,
 ): Promise<readonly HistoryEvent[]> => {
-  const found: HistoryEvent[] = [];
+  // By id: a history that grows between two pages may repeat an event.
+  const found = new Map<number, HistoryEvent>();
   let nextToken: string | undefined;
   do {
     const page = await asked({ action: 'states:GetExecutionHistory', resource: execution, region: regionOf(execution) }, signal, () =>
@@ -33,10 +34,10 @@ export const eventsAfter = async (
       ),
     );
     const events = page.events ?? [];
-    found.push(...events.filter(({ id = 0 }) => id > seen));
+    for (const event of events) if (event.id !== undefined && event.id > seen) found.set(event.id, event);
     nextToken = events.some(({ id = 0 }) => id <= seen) ? undefined : page.nextToken;
-  } while (nextToken !== undefined && found.length < EVENTS_MAX);
-  return found.reverse();
+  } while (nextToken !== undefined && found.size < EVENTS_MAX);
+  return [...found.values()].sort((a, b) => (a.id ?? 0) - (b.id ?? 0));
 };
 
 /** The fourth part of an ARN. */

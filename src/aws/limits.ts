@@ -20,6 +20,10 @@ const CONCURRENT_MAX = 1_000;
 /** Functions of one running backup beside its Map: two holders, and whoever plans or seals. */
 const BESIDE_THE_MAP = 3;
 
+/** As many as run when the backups of all sources do, as schedules of one night make them. */
+export const functionsAtOnce = ({ sources }: Environment): number =>
+  Object.values(sources).reduce((sum, entry) => sum + (entry.concurrency ?? DEFAULT_CONCURRENCY) + BESIDE_THE_MAP, 0);
+
 export interface LimitsInput {
   readonly work: BackupWork;
   readonly usage: Usage;
@@ -40,10 +44,6 @@ export const limitsOf = ({ work, usage, sizes, largest, together, environment }:
     hint,
   });
   const perPart = work.parts === 0 ? 0 : (work.seconds * Math.min(work.concurrency, work.tasks)) / work.parts;
-  const all = Object.values(environment.sources).reduce(
-    (sum, entry) => sum + (entry.concurrency ?? DEFAULT_CONCURRENCY) + BESIDE_THE_MAP,
-    0,
-  );
   return [
     limit('children of the Map run', work.tasks, CHILDREN_MAX, 'tasks', 'Larger chunks make fewer tasks.'),
     together
@@ -70,6 +70,12 @@ export const limitsOf = ({ work, usage, sizes, largest, together, environment }:
       'More concurrency makes the instant shorter.',
     ),
     limit('/tmp of dump-task', largest / 1e6, sizes.temporaryMb, 'MB', 'deployment.functions gives dump-task up to 10240.'),
-    limit('functions at once, all sources', all, CONCURRENT_MAX, 'functions', 'Lower concurrency, or ask AWS for more.'),
+    limit(
+      'functions at once, all sources',
+      functionsAtOnce(environment),
+      CONCURRENT_MAX,
+      'functions',
+      'Lower concurrency, or ask AWS for more.',
+    ),
   ];
 };

@@ -1,5 +1,6 @@
 import { CloudWatchLogsClient, FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { DescribeExecutionCommand, type HistoryEvent, type SFNClient } from '@aws-sdk/client-sfn';
+import { z } from 'zod';
 import type { ExecutionInfo, LogLine } from '../cli/engine.ts';
 import { functionLogs } from '../environment/names.ts';
 import { LifeboatError } from '../errors.ts';
@@ -116,13 +117,42 @@ const printed = async ({ environment, deployment }: Deployed, source: string, fr
       for (const { timestamp = 0, message = '', logStreamName = '' } of page.events ?? [])
         lines.push({
           at: new Date(timestamp).toISOString(),
-          text: `${stepOf(logStreamName, environment.name, source)}${message.trimEnd()}`,
+          text: `${stepOf(logStreamName, environment.name, source)}${toldIn(message.trimEnd())}`,
         });
       nextToken = page.nextToken;
     } while (nextToken !== undefined && lines.length < LINES_MAX);
     return lines;
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    // What the execution did is worth showing all the same.
+    return [...lines, { at: until.toISOString(), text: `there is no log group ${logGroupName}: what functions printed is not known` }];
   } finally {
     client.destroy();
+  }
+};
+
+/** Fields of a structured line that every line has, or that are told by where it stands. */
+const SHARED = /^(timestamp|level|message|service|environment|source|function_name|function_request_id|sampling_rate|xray_trace_id)$/;
+
+/** A structured line as people read it: `INFO done stage=dump rows=7`. Any other line is as it is. */
+const toldIn = (message: string): string => {
+  const line = StructuredSchema.safeParse(parsed(message));
+  if (!line.success) return message;
+  const more = Object.entries(line.data).filter(([name, value]) => !SHARED.test(name) && value !== undefined && value !== '');
+  return [
+    line.data.level,
+    line.data.message,
+    ...more.map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`),
+  ].join(' ');
+};
+
+const StructuredSchema = z.looseObject({ level: z.string(), message: z.string() });
+
+const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 };
 

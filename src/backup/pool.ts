@@ -44,8 +44,41 @@ const copy = async (to: At, from: At & { readonly bytes: number }, signal: Abort
   if (found === undefined) throw new LifeboatError('NoSuchObject', `there is no ${from.store.url}/${from.key}`);
   if (found.bytes !== from.bytes) throw changed(from, found.bytes);
   const body: Body = { bytes: from.bytes, open: (start, end) => from.store.read(from.key, { range: { start, end }, signal }) };
-  return (await to.store.create(to.key, body, signal)).created;
+  return streams(Math.min(from.bytes, STREAM_MAX_BYTES), async () => {
+    signal.throwIfAborted();
+    return (await to.store.create(to.key, body, signal)).created;
+  });
 };
+
+/** Lets work begin, in order, while the weights of all that has begun fit into `capacity`. */
+const openGate = (capacity: number): (<T>(weight: number, work: () => Promise<T>) => Promise<T>) => {
+  const waiting: { readonly weight: number; readonly go: () => void }[] = [];
+  let free = capacity;
+  const admit = (): void => {
+    for (let [first] = waiting; first !== undefined && first.weight <= free; [first] = waiting) {
+      free -= first.weight;
+      waiting.shift();
+      first.go();
+    }
+  };
+  return async (weight, work) => {
+    await new Promise<void>((go) => {
+      waiting.push({ weight, go });
+      admit();
+    });
+    try {
+      return await work();
+    } finally {
+      free += weight;
+      admit();
+    }
+  };
+};
+
+/** What copies that pass through this process may hold together, and what one of them does at most: an upload has three parts of 8 MiB. */
+const STREAMS_BYTES = 64 * 1024 * 1024;
+const STREAM_MAX_BYTES = 24 * 1024 * 1024;
+const streams = openGate(STREAMS_BYTES);
 
 const changed = (from: At & { readonly bytes: number }, bytes: number): LifeboatError =>
   new LifeboatError('SourceChanged', `${from.store.url}/${from.key} has ${bytes} bytes instead of ${from.bytes}`, {

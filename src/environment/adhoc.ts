@@ -34,12 +34,19 @@ export const adhoc = (given: Overrides & { readonly store: string }, root: strin
 export const targetNamed = (environment: Environment, given: string, made: typeof TO | typeof SCRATCH): string =>
   environment.targets[given] === undefined ? made : given;
 
+/** The target of a URL. A word that is none is a name that the environment does not have. */
+const targetOf = (given: string, { name, targets }: Environment): TargetEntry => {
+  const known = Object.keys(targets);
+  if (given.includes('://') || known.length === 0) return entryOf(systemFromUrl(given));
+  throw new LifeboatError('Usage', `no target ${given} in environment ${name}`, { hint: `There is ${known.join(', ')}; or give a URL.` });
+};
+
 /** Adds the source of `--from` and the targets of `--to` and `--scratch` to an environment. */
 export const override = (environment: Environment, given: Overrides): Environment => {
   const sources: Record<string, SourceEntry> = given.members === undefined ? { ...environment.sources } : sourcesOf(given.members);
   const targets: Record<string, TargetEntry> = { ...environment.targets };
-  if (given.to !== undefined && targets[given.to] === undefined) targets[TO] = entryOf(systemFromUrl(given.to));
-  if (given.scratch !== undefined && targets[given.scratch] === undefined) targets[SCRATCH] = entryOf(systemFromUrl(given.scratch));
+  if (given.to !== undefined && targets[given.to] === undefined) targets[TO] = targetOf(given.to, environment);
+  if (given.scratch !== undefined && targets[given.scratch] === undefined) targets[SCRATCH] = targetOf(given.scratch, environment);
   if (given.members === undefined && given.from !== undefined)
     sources[sourceNameOf(given.from, given.sourceName)] = entryOf(systemFromUrl(given.from));
   if (given.commit === true)

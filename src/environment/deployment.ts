@@ -34,6 +34,10 @@ const Vpc = z
 const Kms = z.strictObject({
   key: KeyArn.optional().describe('Of stores, logs and notifications; one is made when absent.'),
   secretKeys: z.array(KeyArn).optional().describe('Customer keys that the secrets are encrypted with; none for aws/secretsmanager.'),
+  databaseKeys: z
+    .array(KeyArn)
+    .optional()
+    .describe('Customer keys that databases in RDS are encrypted with, and so what is restored of their snapshots; none for aws/rds.'),
 });
 
 const Replication = z.strictObject({
@@ -46,15 +50,20 @@ const Replication = z.strictObject({
   key: KeyArn.describe('Of the replica; in its region.'),
 });
 
-const Webhook = z.strictObject({
-  url: z
-    .string()
-    .regex(/^secretsmanager:arn:aws:secretsmanager:\S+$/, 'expected secretsmanager:<arn>: whoever has the URL can write there')
-    .describe('Reference to the URL.'),
-  format: z.enum(['slack', 'ping']).default('slack').describe('slack: POST {"text": …}. ping: GET, for a dead man\'s switch.'),
-  on: z.enum(['failure', 'success', 'always']).default('failure'),
-  about: z.array(z.string()).min(1).optional().describe('Names of machines or alarms, such as prod-catalog-backup; all when absent.'),
-});
+const Webhook = z
+  .strictObject({
+    url: z
+      .string()
+      .regex(/^secretsmanager:arn:aws:secretsmanager:\S+$/, 'expected secretsmanager:<arn>: whoever has the URL can write there')
+      .describe('Reference to the URL.'),
+    format: z.enum(['slack', 'ping']).default('slack').describe('slack: POST {"text": …}. ping: GET, for a dead man\'s switch.'),
+    on: z.enum(['failure', 'success', 'always']).default('failure'),
+    about: z.array(z.string()).min(1).optional().describe('Names of machines or alarms, such as prod-catalog-backup; all when absent.'),
+  })
+  .refine(({ format, on }) => format !== 'ping' || on === 'success', {
+    error: "expected success: a dead man's switch that failures ping, too, never notices that backups stay away",
+    path: ['on'],
+  });
 
 const Notifications = z.strictObject({
   emails: z.array(z.email()).optional(),

@@ -8,7 +8,13 @@ export type Webhook = NonNullable<NonNullable<Deployment['notifications']>['webh
 const EventSchema = z.union([
   z.object({
     'detail-type': z.literal('Step Functions Execution Status Change'),
-    detail: z.object({ status: z.string(), executionArn: z.string(), stateMachineArn: z.string() }),
+    detail: z.object({
+      status: z.string(),
+      executionArn: z.string(),
+      stateMachineArn: z.string(),
+      error: z.string().nullish(),
+      cause: z.string().nullish(),
+    }),
   }),
   z.object({
     'detail-type': z.literal('CloudWatch Alarm State Change'),
@@ -24,6 +30,7 @@ export type CloudEvent = z.infer<typeof EventSchema>;
 
 export interface Notice {
   readonly kind: 'success' | 'failure';
+  readonly of: 'execution' | 'alarm';
   /** `prod-catalog-backup`, or the alarm's name. */
   readonly about: string;
   readonly text: string;
@@ -48,16 +55,28 @@ export const noticeOf = (event: CloudEvent): Notice => {
   if (event['detail-type'] === 'CloudWatch Alarm State Change') {
     const { alarmName, state, configuration } = event.detail;
     const text = `${alarmName} is ${state.value}. ${configuration?.description ?? ''}`.trim();
-    return { kind: state.value === 'OK' ? 'success' : 'failure', about: alarmName, text };
+    return { kind: state.value === 'OK' ? 'success' : 'failure', of: 'alarm', about: alarmName, text };
   }
   const { status, executionArn, stateMachineArn } = event.detail;
   const about = last(stateMachineArn);
-  return { kind: status === 'SUCCEEDED' ? 'success' : 'failure', about, text: `${about} ${status}: ${executionArn}` };
+  const text = [`${about} ${status}`, ...whyOf(event.detail), executionArn].join(': ');
+  return { kind: status === 'SUCCEEDED' ? 'success' : 'failure', of: 'execution', about, text };
+};
+
+/** Of a cause; the rest is in the execution. */
+const CAUSE_MAX = 300;
+
+/** Its error, and the first line of its cause, unless that is a document: the proof of a drill. */
+const whyOf = ({ error, cause }: { readonly error?: string | null | undefined; readonly cause?: string | null | undefined }): string[] => {
+  const [line = ''] = (cause ?? '').split('\n');
+  return [error ?? '', line.startsWith('{') ? '' : line.slice(0, CAUSE_MAX)].filter((text) => text !== '');
 };
 
 /** Whether a webhook wants to know. A ping is for successes of machines only: whoever expects it alarms when it stays away. */
-export const wants = (webhook: Webhook, { kind, about }: Notice): boolean =>
-  (webhook.on === 'always' || webhook.on === kind) && (webhook.about === undefined || webhook.about.some((name) => about === name));
+export const wants = (webhook: Webhook, { kind, of, about }: Notice): boolean =>
+  (webhook.format === 'slack' || (kind === 'success' && of === 'execution')) &&
+  (webhook.on === 'always' || webhook.on === kind) &&
+  (webhook.about === undefined || webhook.about.some((name) => about === name));
 
 interface World {
   secret(reference: string): Promise<string>;

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Json } from '../backup/types.ts';
 import { LifeboatError } from '../errors.ts';
 import { systemOf } from '../sources/registry.ts';
-import type { Environment, SourceEntry, TargetEntry } from './environment.ts';
+import type { Environment, SourceEntry, StoreEntry, TargetEntry } from './environment.ts';
 import { describeIssues } from './issues.ts';
 import { COMMON_FIELDS, type Common, CommonSchema, type EnvironmentFile, FileSchema } from './schema.ts';
 import { controlBelow, resolveStore } from './store-url.ts';
@@ -25,18 +25,22 @@ export const parseEnvironment = (raw: unknown, place: Place): Environment => {
     Object.entries(file.targets).map(([name, entry]) => [name, targetOf(entry, place, `targets.${name}`)]),
   );
   const sources = Object.entries(file.sources).map(([name, entry]): [string, SourceEntry] => [name, sourceOf(name, entry, targets, place)]);
-  const store = resolveStore(file.store, place.root);
+  const store = inRegion(resolveStore(file.store, place.root), file.deployment?.region);
   return {
     name: place.name,
     root: place.root,
     store,
-    control: file.control === undefined ? controlBelow(store) : resolveStore(file.control, place.root),
+    control: file.control === undefined ? controlBelow(store) : inRegion(resolveStore(file.control, place.root), file.deployment?.region),
     ...embeddedOf(file, place.root),
     ...(file.deployment === undefined ? {} : { deployment: file.deployment }),
     sources: Object.fromEntries(sources),
     targets: Object.fromEntries(targets),
   };
 };
+
+/** A bucket is where the environment is deployed, unless it says otherwise: whoever reads it from elsewhere need not know. */
+const inRegion = (store: StoreEntry, region: string | undefined): StoreEntry =>
+  region === undefined || store.region !== undefined || !store.url.startsWith('s3:') ? store : { ...store, region };
 
 /** The file form of an environment; parseEnvironment of it is the same environment, in another process or on AWS. */
 export const environmentFile = (environment: Environment): Json => {

@@ -124,7 +124,7 @@ const writeInto = (source: Source, out: Writable, options: DumpOptions): Promise
   withInstant(source, options.backup, options.signal, async (context, receipts) => {
     const pieces = source.framed === true ? heldBack(out) : inOrder(out);
     try {
-      const sink = streamSink(pieces, options.signal);
+      const sink = source.framed === true ? streamSink(pieces, options.signal) : inTurns(streamSink(pieces, options.signal));
       for (const stage of [source.dump, source.seal]) receipts.set(stage.name, await runAll(stage, context, sink, options.report));
       await pieces.end();
     } finally {
@@ -163,6 +163,23 @@ const runAll = async (stage: Stage, context: StageContext, write: SegmentSink, r
     task += 1;
   }
   return receipts;
+};
+
+/** A source may fill the next segment while the one before is written; each waits for its turn. */
+const inTurns = ({ write }: SegmentSink): SegmentSink => {
+  let before: Promise<unknown> = Promise.resolve();
+  return {
+    write(ordinal, raw, as) {
+      const turn = before;
+      const waiting = async function* (): AsyncGenerator<Uint8Array> {
+        await turn;
+        yield* raw;
+      };
+      const written = write(ordinal, waiting(), as);
+      if (as.role !== 'inventory') before = written.catch(() => {});
+      return written;
+    },
+  };
 };
 
 const streamSink = (pieces: Pieces, signal: AbortSignal): SegmentSink => ({

@@ -19,6 +19,9 @@ const WORKERS_MAX = 32;
 /** Processes started before they are asked for, while the first step works: two lanes of holders, and who waits for them. */
 const WORKERS_WARM = 3;
 
+/** In MiB: Node lets the young generation grow to many times of it, a hundred and more of memory, where many requests are in flight. */
+const YOUNG_GENERATION = '--max-semi-space-size=16';
+
 /** Bytes of a worker's stderr that are kept for the message of its death. */
 const STDERR_KEPT_BYTES = 4096;
 
@@ -64,6 +67,7 @@ export const openPool = async ({ environment, report, timeoutOf, handBackAfter }
 
   const start = (): Worker => {
     const child = fork(new URL('./worker.ts', import.meta.url), [], {
+      execArgv: [...process.execArgv, YOUNG_GENERATION],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: { ...process.env, LIFEBOAT_TMP: temporary },
     });

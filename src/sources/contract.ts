@@ -15,7 +15,7 @@ import type {
 import type { Members } from './members.ts';
 import type { Holding, PoolProof, VerifyPoolOptions } from './pool.ts';
 
-export type { PoolProof } from './pool.ts';
+export type { PoolProof };
 
 /**
  * What a kind of source implements: one folder under src/sources/, one line in registry.ts, and the shared suite in
@@ -199,10 +199,7 @@ export interface Source {
    * names.
    */
   tidy?(hasEnded: (backup: string) => Promise<boolean>): Promise<readonly string[]>;
-  /**
-   * Removes the very system that was backed up; answers what was removed and what stays, for people. The caller has verified the backup.
-   * Fails with SourceChanged, and removes nothing, where the system holds anything that the backup does not.
-   */
+  /** Removes what was backed up, after `verify`; says what. Fails with SourceChanged, removing nothing, where it holds more than the backup. */
   remove?(manifest: Manifest, read: SegmentSource, signal: AbortSignal): Promise<string>;
 }
 

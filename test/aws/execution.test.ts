@@ -148,6 +148,19 @@ describe('following an execution', () => {
     });
   }, 20_000);
 
+  it('ends when the credentials expire meanwhile, and says that the execution goes on', async () => {
+    await open({ 'start-backup': never });
+    const running = cloud.run(['backup', 'catalog']);
+    const arn = await started();
+    cloud.aws.fault('DescribeExecution', { status: 400, type: 'ExpiredTokenException' }, 1000);
+    expect(await running).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(
+        new RegExp(`refused the credentials: ExpiredTokenException; execution ${arn} goes on\nhint: .*log in again`),
+      ),
+    });
+  });
+
   it('waits for an execution that is not known everywhere yet, and tells of one that is lost', async () => {
     await openBackup();
     cloud.aws.fault('DescribeExecution', { status: 400, type: 'ExecutionDoesNotExist' }, 2);
@@ -278,6 +291,10 @@ describe('a drill on AWS', () => {
       err: expect.stringContaining('drills has tables'),
     });
     expect(only()?.input).toMatchObject({ source: 'catalog', backup: ID, target: 'drills', overwrite: false });
+    expect(await cloud.run(['restore', 'latest', '--to', 'dirlls'])).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/no target dirlls in environment prod\nhint: There is drills; or give a URL/),
+    });
   });
 });
 
@@ -304,12 +321,14 @@ describe('executions and logs on AWS', () => {
 
   it('are the history of an execution and the lines of its functions, by time', async () => {
     const at = Date.now() + 30_000;
+    const line = { level: 'INFO', message: 'done', service: 'lifeboat', source: 'catalog', run: 'B1', stage: 'dump', rows: 7 };
+    const printedLine = `${JSON.stringify(line)}\n`;
     const stream = '2026/11/21/prod-catalog-dump-task[$LATEST]0123456789abcdef';
     await open(
       { 'start-backup': failing('LeaseHeld', 'held') },
       {
         printed: [
-          { timestamp: at, logStreamName: stream, message: '{"level":"INFO"}\n' },
+          { timestamp: at, logStreamName: stream, message: printedLine },
           { timestamp: 1, logStreamName: stream, message: 'old' },
         ],
       },
@@ -330,7 +349,7 @@ describe('executions and logs on AWS', () => {
         expect.stringMatching(/^TaskFailed LeaseHeld: .*held/),
         'FailStateEntered NotStarted',
         expect.stringMatching(/^ExecutionFailed LeaseHeld/),
-        'dump-task: {"level":"INFO"}',
+        'dump-task: INFO done run=B1 stage=dump rows=7',
       ]);
     }
     expect(await cloud.run(['logs', 'nothing'])).toMatchObject({ code: 10, err: expect.stringContaining('no execution nothing') });

@@ -39,6 +39,36 @@ describe('a class digest', () => {
     );
   });
 
+  it('is the same for rows of one buffer, whatever their lengths', () =>
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.integer({ min: 1, max: 3 }), fc.constantFrom(1, 30, 40_000, 64 * 1024, 64 * 1024 + 1, 200_000)), {
+          maxLength: 8,
+        }),
+        (shapes) => {
+          const lines = shapes.map(([key, length], i) => `${'k'.repeat(key)}\t${String(i).repeat(length)}`);
+          const digest = factory.open('public.t', ['id', 'value']);
+          let at = 0;
+          const numbers = Int32Array.from(
+            lines.flatMap((line) => {
+              const start = at;
+              at += line.length + 2;
+              return [0, start, start + line.length, start, start + line.indexOf('\t')];
+            }),
+          );
+          digest.addAll(Buffer.from(lines.map((line) => `${line},\n`).join('')), {
+            numbers,
+            count: lines.length,
+            stride: 5,
+            row: 1,
+            key: 3,
+          });
+          expect(digest.end()).toEqual(digestOf(lines));
+        },
+      ),
+      { numRuns: 40 },
+    ));
+
   it('is the sum of any parts of it', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(row, fc.nat(4)), { maxLength: 40 }), (placed) => {

@@ -1,7 +1,7 @@
 import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { backupPrefix, manifestKey, proofKey } from '../../src/backup/layout.ts';
 import type { Verdict } from '../../src/backup/types.ts';
 import type { Engine } from '../../src/cli/engine.ts';
@@ -153,6 +153,28 @@ describe('verify', () => {
     expect(json()).toMatchObject({ ok: false, damages: [{ kind: 'missing', ordinal: '000001.0000', key: segments[1]?.key }] });
     expect(err).toContain(`warning: ${segments[1]?.key}: missing`);
     expect((await lifeboat(['verify', 'latest', '--progress', 'none', '--store', damaged.url])).out).toContain('1 object damaged');
+  });
+
+  it('says what it could not ask about, with exit code 4', async () => {
+    const store = await storeIn(join(folder, 'snapshots'));
+    const arn = 'arn:aws:rds:eu-central-1:123456789012:snapshot:lifeboat-sea-x';
+    const reference = {
+      ...{ kind: 'rds-snapshot', formatVersion: 1, snapshot: 'lifeboat-sea-x', arn, region: 'eu-central-1', instance: 'sea' },
+      ...{ engine: 'postgres', engineVersion: '18.4', database: null, user: 'postgres', createdAt: '2026-11-20T01:30:00.000Z' },
+      ...{ kmsKey: null, copies: [], export: null },
+    };
+    await putBackup(store, { texts: ['{}'], reference });
+    for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']) vi.stubEnv(name, 'test');
+    vi.stubEnv('AWS_ENDPOINT_URL_STS', 'http://127.0.0.1:9');
+    const { code, json } = await lifeboat(['verify', 'latest', '--json', '--store', store.url]);
+    expect(code).toBe(4);
+    expect(json()).toMatchObject({
+      ok: true,
+      damages: [],
+      notMeasured: [{ what: `the snapshot ${arn}`, why: expect.stringContaining('ConnectionLost') }],
+    });
+    expect((await lifeboat(['verify', 'latest', '--progress', 'none', '--store', store.url])).out).toContain('NOT MEASURED: the snapshot');
+    vi.unstubAllEnvs();
   });
 
   it('checks a file to its end', async () => {

@@ -11,7 +11,7 @@ import { backupPrefix, manifestKey, proofKey, restoreGuideKey, segmentKey } from
 import { encodeManifest } from '../../src/backup/manifest.ts';
 import { ordinal } from '../../src/backup/ordinal.ts';
 import { encodeProof } from '../../src/backup/proof.ts';
-import type { BackupId, Manifest, Proof, Segment, Verdict } from '../../src/backup/types.ts';
+import type { BackupId, Json, Manifest, Proof, Segment, Verdict } from '../../src/backup/types.ts';
 import type { Engine, MakeEngine } from '../../src/cli/engine.ts';
 import type { Io } from '../../src/cli/io.ts';
 import { main } from '../../src/cli/main.ts';
@@ -137,6 +137,9 @@ export interface BackupOptions {
   readonly rows?: number;
   readonly texts?: readonly string[];
   readonly at?: string;
+  readonly horizon?: Manifest['horizon'];
+  /** Of an RDS snapshot, which is then all that the backup has. */
+  readonly reference?: Json;
 }
 
 /** Puts a whole backup into a store, byte for byte as one that was made. */
@@ -144,7 +147,8 @@ export const putBackup = async (store: Store, options: BackupOptions = {}): Prom
   const { source = 'catalog', backup = ID, texts = ['BEGIN;\n', 'COPY 1;\n', 'COMMIT;\n'] } = options;
   const at = options.at ?? '2026-11-20T01:30:00.000Z';
   const segments: Segment[] = [];
-  for (const [index, text] of texts.entries()) segments.push(await putSegment(store, backupPrefix(source, backup), index, text));
+  for (const [index, text] of texts.entries())
+    segments.push(await putSegment(store, backupPrefix(source, backup), index, text, options.reference));
   const manifest: Manifest = {
     formatVersion: 1,
     tool: 'lifeboat 0.1.0',
@@ -152,7 +156,7 @@ export const putBackup = async (store: Store, options: BackupOptions = {}): Prom
     execution: 'arn:aws:states:local:0:execution:backup:1',
     source: {
       name: source,
-      kind: 'postgres',
+      kind: options.reference === undefined ? 'postgres' : 'rds',
       product: 'PostgreSQL',
       version: '18.4',
       place: 'postgres://db:5432/catalog',
@@ -165,8 +169,9 @@ export const putBackup = async (store: Store, options: BackupOptions = {}): Prom
     segments,
     digests: await digestsOf(options.rows ?? 1234),
     assertions: [{ name: 'openmetadata.version', value: '1.13.4' }],
-    details: {},
+    details: options.reference === undefined ? {} : null,
     notIncluded: { 'large objects': '2', views: '0' },
+    ...(options.horizon === undefined ? {} : { horizon: options.horizon }),
     timings: { dump: 3.1, seal: 0.2 },
     previous: null,
   };
@@ -175,7 +180,7 @@ export const putBackup = async (store: Store, options: BackupOptions = {}): Prom
   return manifest;
 };
 
-const putSegment = async (store: Store, prefix: string, index: number, text: string): Promise<Segment> => {
+const putSegment = async (store: Store, prefix: string, index: number, text: string, context?: Json): Promise<Segment> => {
   const raw = Buffer.from(text);
   const stored = Buffer.concat(await Array.fromAsync(encode(Readable.from([raw]), 'zstd', () => undefined)));
   const sha256 = createHash('sha256').update(stored).digest('hex');
@@ -190,7 +195,7 @@ const putSegment = async (store: Store, prefix: string, index: number, text: str
     bytes: stored.length,
     rawBytes: raw.length,
     sha256,
-    context: { table: `public.t${index}` },
+    context: context ?? { table: `public.t${index}` },
   };
 };
 

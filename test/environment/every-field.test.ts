@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import example from '../../environments/example.json' with { type: 'json' };
+import { deployable } from '../../infra/deployable.ts';
+import { parseEnvironment } from '../../src/environment/parse.ts';
 import { LifeboatError } from '../../src/errors.ts';
-import { deployableOf, exampleWith } from '../infra/support.ts';
 
 type Path = readonly (string | number)[];
 
@@ -18,7 +20,7 @@ const holderOf = (raw: unknown, path: Path): Record<string | number, unknown> =>
 
 const refusalOf = (raw: unknown): LifeboatError | undefined => {
   try {
-    deployableOf(raw);
+    deployable(parseEnvironment(raw, { name: 'example', root: '/' }));
     return undefined;
   } catch (error) {
     if (error instanceof LifeboatError) return error;
@@ -26,7 +28,6 @@ const refusalOf = (raw: unknown): LifeboatError | undefined => {
   }
 };
 
-const example = exampleWith();
 const paths = leaves(example).filter(([first]) => first !== '$schema' && first !== 'description');
 
 describe('every field of an environment', () => {
@@ -35,7 +36,7 @@ describe('every field of an environment', () => {
   });
 
   it.each(paths.map((path) => [path.join('.'), path] as const))('%s is refused by its name when it is of the wrong type', (name, path) => {
-    const raw = structuredClone(example);
+    const raw: unknown = structuredClone(example);
     holderOf(raw, path)[path.at(-1) ?? ''] = { not: 'it' };
     expect(refusalOf(raw)).toMatchObject({ code: 'ConfigInvalid', message: expect.stringContaining(name) });
   });
@@ -59,7 +60,7 @@ describe('every field of an environment', () => {
       )
       .map((at) => [at]),
   )('%s refuses a field that it does not have', (at) => {
-    const raw = structuredClone(example);
+    const raw: unknown = structuredClone(example);
     holderOf(raw, [...at.split('.'), ''])['mistyped'] = 1;
     expect(refusalOf(raw)).toMatchObject({ code: 'ConfigInvalid', message: expect.stringContaining(`${at}.mistyped`) });
   });

@@ -60,6 +60,21 @@ describe('a notice', () => {
     expect(noticeOf(parseEvent(event))).toMatchObject(notice);
   });
 
+  it('says why, where Step Functions does, but for a whole document', () => {
+    const failed = ended('FAILED');
+    const text = (detail: object) => noticeOf(parseEvent({ ...failed, detail: { ...failed.detail, ...detail } })).text;
+    expect(text({ error: 'LeaseHeld', cause: 'the lease is held\nhint: Wait.' })).toMatch(
+      /^prod-catalog-backup FAILED: LeaseHeld: the lease is held: arn/,
+    );
+    expect(text({ error: 'DrillFailed', cause: '{"verdict":"FAILED"}' })).toMatch(/^prod-catalog-backup FAILED: DrillFailed: arn/);
+    expect(text({ error: 'X', cause: 'y'.repeat(5000) }).length).toBeLessThan(500);
+    expect(text({ error: null, cause: null })).toMatch(/^prod-catalog-backup FAILED: arn/);
+  });
+
+  it("of an alarm that is over pings no dead man's switch: that waits for executions", () => {
+    expect(wants(webhook({ format: 'ping', on: 'success' }), noticeOf(parseEvent(alarmed('OK'))))).toBe(false);
+  });
+
   it('is made of nothing else', () => {
     expect(() => parseEvent({ 'detail-type': 'Scheduled Event', detail: {} })).toThrow(/not an event of an execution or of an alarm/);
   });
@@ -71,6 +86,8 @@ describe('a notice', () => {
     [{ on: 'always' }, 'SUCCEEDED', true],
     [{ on: 'always', about: ['prod-catalog-drill'] }, 'FAILED', false],
     [{ on: 'always', about: ['prod-catalog-backup'] }, 'FAILED', true],
+    [{ format: 'ping', on: 'success' }, 'SUCCEEDED', true],
+    [{ format: 'ping', on: 'always' }, 'FAILED', false],
   ])('for %j and %s', (changes, status, wanted) => {
     expect(wants(webhook(changes), noticeOf(parseEvent(ended(status))))).toBe(wanted);
   });
@@ -81,9 +98,10 @@ describe('delivering', () => {
 
   it('posts text that Slack takes, and pings with nothing', async () => {
     const { requests, world } = await listen();
-    expect(await deliver([webhook(), webhook({ format: 'ping' }), webhook({ on: 'success' })], failure, world)).toBe(2);
+    const success = noticeOf(parseEvent(ended('SUCCEEDED')));
+    expect(await deliver([webhook(), webhook({ on: 'success' }), webhook({ format: 'ping', on: 'success' })], success, world)).toBe(2);
     expect(requests.map(({ method }) => method).sort()).toEqual(['GET', 'POST']);
-    expect(JSON.parse(requests.find(({ method }) => method === 'POST')?.body ?? '')).toEqual({ text: failure.text });
+    expect(JSON.parse(requests.find(({ method }) => method === 'POST')?.body ?? '')).toEqual({ text: success.text });
   });
 
   it('fails when one is refused, after the others were told, and names no URL', async () => {

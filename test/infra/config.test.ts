@@ -122,6 +122,16 @@ describe('an environment that is to be deployed', () => {
       /deployment\.vpc\.routeTables: expected one for each subnet/,
     ],
     ['an unknown field', (raw) => Object.assign(raw.deployment, { acount: '1' }), /deployment\.acount: unknown field/],
+    [
+      'a ping on failures',
+      (raw) => Object.assign(raw.deployment.notifications.webhooks[1] ?? {}, { on: 'failure' }),
+      /deployment\.notifications\.webhooks\.1\.on: expected success/,
+    ],
+    [
+      'a webhook about nothing',
+      (raw) => Object.assign(raw.deployment.notifications.webhooks[1] ?? {}, { about: ['prod-catalog-backup'] }),
+      /deployment\.notifications\.webhooks\.1\.about has prod-catalog-backup, which is neither a machine nor an alarm/,
+    ],
     ['days that CloudWatch does not keep', (raw) => Object.assign(raw.deployment, { logDays: 42 }), /deployment\.logDays: /],
   ])('names the field when it is %s', (_, change, message) => {
     expect(() => deployableOf(exampleWith(change))).toThrow(message);

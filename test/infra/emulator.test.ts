@@ -44,7 +44,7 @@ describe.skipIf(skipped)(`the deployed bundles in an emulator of Lambda${skipped
     const arns = new Map<string, string>();
     for (const name of ['catalog-prod', 'drills', 'standby'])
       arns.set(`lifeboat/${name}`, await emulator.createSecret(`lifeboat/${name}`, databases.password));
-    const raw = databases.environment((arn) => arns.get(nameOf(arn)) ?? arn);
+    const raw = databases.alone((arn) => arns.get(nameOf(arn)) ?? arn);
     const deployable = deployableOf(raw);
     const bundles = await bundle(deployable.environment, join(folder, 'task'));
     const cloud = cloudOf(synthesized(raw));
@@ -61,7 +61,7 @@ describe.skipIf(skipped)(`the deployed bundles in an emulator of Lambda${skipped
     store = await own(deployable.environment.store.url);
     const machines = startMachines(cloud, emulator.invoke, await own(deployable.environment.control.url), new Set());
     run = (machine, input) => machines.run(machineArnOf(machine, SOURCE), input);
-  }, 120_000);
+  }, 240_000);
 
   afterAll(async () => {
     for (const end of ending.reverse()) await end();
@@ -74,5 +74,5 @@ describe.skipIf(skipped)(`the deployed bundles in an emulator of Lambda${skipped
     expect(backups.map(({ proof }) => proof.state)).toEqual(['PASSED']);
     expect(await run('restore', {})).toMatchObject({ status: 'SUCCEEDED' });
     expect(await run('restore', {})).toMatchObject({ status: 'FAILED', error: 'TargetNotEmpty' });
-  }, 120_000);
+  }, 240_000);
 });

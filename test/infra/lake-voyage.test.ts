@@ -31,13 +31,11 @@ const environment = (storage: { readonly endpoint: string }): unknown =>
       restore: { target: 'restored' },
     });
     Object.assign(raw.sources.lake.drill.scratch, server);
-    Object.assign(raw.targets, {
-      restored: {
-        ...server,
-        repository: 'restored',
-        credentials: `secretsmanager:${SECRETS.target}`,
-        namespace: 's3://acme-lake-drills/restored',
-      },
+    const restored = { ...server, repository: 'restored', credentials: `secretsmanager:${SECRETS.target}` };
+    // The other sources would only take time to synthesize.
+    Object.assign(raw, {
+      sources: { lake: raw.sources.lake },
+      targets: { restored: { ...restored, namespace: 's3://acme-lake-drills/restored' } },
     });
     Object.assign(raw.deployment.storage.lake, { write: ['s3://acme-lake-drills/lifeboat', 's3://acme-lake-drills/restored'] });
     Object.assign(raw.store, { forcePathStyle: true });

@@ -14,6 +14,7 @@ const ground = {
   control: { bucket: 'control', prefix: 'c/' },
   keyArn: 'arn:aws:kms:eu-central-1:123456789012:key/k',
   secretKeys: [],
+  databaseKeys: [],
 };
 
 interface TaskState {

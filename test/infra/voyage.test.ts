@@ -27,6 +27,15 @@ beforeAll(async () => {
 
 afterAll(() => all?.stop());
 
+/** What a step's function told, line by line. */
+const logOf = (step: string): Record<string, unknown>[] =>
+  all.functions
+    .printed()
+    .trim()
+    .split('\n')
+    .map((line): Record<string, unknown> => JSON.parse(line))
+    .filter((line) => line['function_name'] === fn(step));
+
 const entries = () => Array.fromAsync(listBackups(all.store, SOURCE));
 
 describe('the deployed bundles and machines, without AWS', () => {
@@ -61,7 +70,7 @@ describe('the deployed bundles and machines, without AWS', () => {
 
   it('tell doctor what they reach, with the role of each', async () => {
     for (const step of ['probe-source', 'probe-target']) {
-      const { findings } = (await all.call(step, SOURCE, { source: SOURCE })) as { readonly findings: readonly { readonly ok: boolean }[] };
+      const { findings } = (await all.call(SOURCE, step, { source: SOURCE })) as { readonly findings: readonly { readonly ok: boolean }[] };
       expect(findings.filter(({ ok }) => !ok)).toEqual([]);
       expect(findings.length).toBeGreaterThan(3);
     }
@@ -92,7 +101,7 @@ describe('the deployed bundles and machines, without AWS', () => {
 
   it('tell CloudWatch how old the newest backup and proof are', async () => {
     await all.call(SOURCE, WATCH, {});
-    const line: unknown = JSON.parse(/^\{"_aws".*$/m.exec(all.functions.printed.get(fn(WATCH)) ?? '')?.[0] ?? 'null');
+    const line: unknown = JSON.parse(/^\{"_aws".*$/m.exec(all.functions.printed())?.[0] ?? 'null');
     expect(line).toMatchObject({
       Environment: 'example',
       Source: SOURCE,
@@ -101,6 +110,7 @@ describe('the deployed bundles and machines, without AWS', () => {
       LeaseAge: 0,
       // The janitor looks once more after the longest time that a function may still be on its way.
       Orphans: 1,
+      UploadsLeft: 0,
     });
   });
 
@@ -118,8 +128,7 @@ describe('the deployed bundles and machines, without AWS', () => {
 
   it('log one JSON object a line, each with its source and its run', async () => {
     const [backup] = (await entries()).map(({ backup }) => backup);
-    const lines = (all.functions.printed.get(fn('dump-task')) ?? '').trim().split('\n');
-    const told = lines.map((line): Record<string, unknown> => JSON.parse(line));
+    const told = logOf('dump-task');
     expect(told.length).toBeGreaterThan(5);
     for (const line of told)
       expect(line).toMatchObject({
@@ -132,14 +141,13 @@ describe('the deployed bundles and machines, without AWS', () => {
       });
     expect(told.map(({ run }) => run)).toContain(backup);
     expect(told.map(({ message }) => message)).toEqual(expect.arrayContaining(['task', 'ended']));
-    const failed = [...(all.functions.printed.get(fn('resolve-backup')) ?? '').matchAll(/^.*"level":"ERROR".*$/gm)];
-    expect(failed.map(([line]) => JSON.parse(line))).toEqual([
+    expect(logOf('resolve-backup').filter(({ level }) => level === 'ERROR')).toEqual([
       expect.objectContaining({ code: 'TargetNotEmpty', hint: expect.stringContaining('empty'), source: SOURCE }),
     ]);
   });
 
   it('print no secret', () => {
-    const printed = [...all.functions.printed.values()].join('');
+    const printed = all.functions.printed();
     expect(printed).not.toContain(all.password);
     expect(printed).not.toContain('t0ken');
     expect(printed.length).toBeGreaterThan(100);

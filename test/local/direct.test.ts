@@ -1,7 +1,11 @@
 import { Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { ordinal } from '../../src/backup/ordinal.ts';
+import type { Json } from '../../src/backup/types.ts';
 import { LifeboatError } from '../../src/errors.ts';
 import { dumpInto } from '../../src/local/direct.ts';
+import type { TaskContext } from '../../src/sources/contract.ts';
 import { idAt } from '../backup/examples.ts';
 import { fakes } from '../support/by-hand.ts';
 import { streamOf } from '../support/bytes.ts';
@@ -38,6 +42,33 @@ describe('a dump without a store', () => {
       .loadArtifact(streamOf(text()), { overwrite: false, signal: new AbortController().signal, progress: () => {} });
     expect(loaded.rows).toBe('33');
     expect(textOf(all.server.database('spare').content)).toBe(textOf(all.server.database('sea').content));
+  });
+
+  it('writes one segment after the other, though a source fills the next one meanwhile', async () => {
+    const all = fakes(memoryRuntime(), { segmentMs: 0 });
+    const slowly = async function* (text: string, ms: number) {
+      for (const letter of text) {
+        await sleep(ms);
+        yield Buffer.from(letter);
+      }
+    };
+    const source = {
+      ...all.source,
+      dump: {
+        ...all.source.dump,
+        plan: async function* () {
+          yield { task: {} };
+        },
+        run: async (_task: Json, { write }: TaskContext) => {
+          const as = { encoding: 'zstd', extension: 'sql.zst' } as const;
+          const segments = [write.write(ordinal(0, 0), slowly('first', 4), as), write.write(ordinal(1, 0), slowly('second', 0), as)];
+          return { segments: await Promise.all(segments), digests: [] };
+        },
+      },
+    };
+    const { out, text } = sink();
+    await dump(source, out).catch(() => {});
+    expect(text()).toMatch(/^firstsecond/);
   });
 
   it('refuses a source with a problem, and opens nothing', async () => {

@@ -38,10 +38,12 @@ export async function startMariadb(settings: readonly string[] = []): Promise<Ma
   if (asNobody) chownSync(folder, NOBODY, NOBODY);
   const identity = asNobody ? { uid: NOBODY, gid: NOBODY } : {};
   const data = join(folder, 'data');
+  // A server that starts removes temporary tables of all others that share its folder for them.
+  const env = { ...process.env, TMPDIR: folder };
   await run(
     findProgram('mariadb-install-db') ?? 'mariadb-install-db',
     ['--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db', '--skip-log-bin'],
-    { ...identity, cwd: folder },
+    { ...identity, cwd: folder, env },
   );
   const port = await freePort();
   const child = spawn(
@@ -59,7 +61,7 @@ export async function startMariadb(settings: readonly string[] = []): Promise<Ma
       '--local-infile=ON',
       ...settings,
     ],
-    { stdio: ['ignore', 'ignore', 'pipe'], cwd: folder, ...identity },
+    { stdio: ['ignore', 'ignore', 'pipe'], cwd: folder, env, ...identity },
   );
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {

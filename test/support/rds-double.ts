@@ -47,6 +47,8 @@ export interface InstanceOptions {
   /** An Aurora cluster with one instance, `<id>-1`. */
   readonly aurora?: boolean;
   readonly tags?: Readonly<Record<string, string>>;
+  /** Without a server behind it: for what only asks RDS. */
+  readonly hollow?: boolean;
 }
 
 export interface AddedInstance {
@@ -142,9 +144,9 @@ export const startRdsDouble = async (options: RdsDoubleOptions = {}): Promise<Rd
       for (let count = 0; count < times; count++) faults.push({ action, error });
     },
     endWith: (action, status) => void state.endings.set(action, status),
-    async addInstance(id, { dbName, kmsKey, region = REGION, tags = {}, aurora: isAurora = false } = {}) {
+    async addInstance(id, { dbName, kmsKey, region = REGION, tags = {}, aurora: isAurora = false, hollow = false } = {}) {
       const password = newPassword();
-      const cluster = await makeCluster(password);
+      const cluster = hollow ? undefined : await makeCluster(password);
       const caller = { region, account: ACCOUNT };
       (isAurora ? clusters : state).instances.set(keyOf(caller, id), {
         ...caller,
@@ -156,6 +158,7 @@ export const startRdsDouble = async (options: RdsDoubleOptions = {}): Promise<Rd
         kmsKey,
         network: {},
         tags: new Map(Object.entries(tags)),
+        hollow,
         deletionProtection: true,
         password,
         cluster,
@@ -168,7 +171,8 @@ export const startRdsDouble = async (options: RdsDoubleOptions = {}): Promise<Rd
           caller,
           parseForm(`DBInstanceIdentifier=${id}-1&DBClusterIdentifier=${id}&DBInstanceClass=db.t4g.medium`),
         );
-      return { url: `postgres://postgres:${password}@127.0.0.1:${cluster.server.port}/postgres`, port: cluster.server.port };
+      const port = cluster?.server.port ?? 0;
+      return { url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`, port };
     },
     instance: (id) => state.instances.get(keyOf({ region: REGION, account: ACCOUNT }, id)),
     async stop() {

@@ -1,13 +1,10 @@
 import { DescribeStateMachineCommand, type SFNClient } from '@aws-sdk/client-sfn';
 import type { Finding } from '../../cli/engine.ts';
-import { DEFAULT_CONCURRENCY } from '../../environment/world.ts';
 import { asked, clientOptions } from '../clients.ts';
 import { machinesOf } from '../executions.ts';
+import { functionsAtOnce } from '../limits.ts';
 import { type Deployed, lastPart } from '../machine.ts';
 import { bad, examined, good } from './finding.ts';
-
-/** Functions of one running backup beside its Map: two holders, and whoever plans or seals. */
-const BESIDE_THE_MAP = 3;
 
 /** Whose credentials these are, and whether they are of the account that the environment names. */
 export const identity = ({ deployment }: Deployed): Promise<readonly Finding[]> =>
@@ -55,14 +52,16 @@ export const concurrency = (deployed: Deployed): Promise<readonly Finding[]> =>
     try {
       const deed = { action: 'lambda:GetAccountSettings', resource: 'the account', region: deployed.deployment.region };
       const { AccountLimit } = await asked(deed, undefined, () => client.send(new GetAccountSettingsCommand({})));
-      return [judgeConcurrency(needed(deployed), AccountLimit?.UnreservedConcurrentExecutions ?? AccountLimit?.ConcurrentExecutions)];
+      return [
+        judgeConcurrency(
+          functionsAtOnce(deployed.environment),
+          AccountLimit?.UnreservedConcurrentExecutions ?? AccountLimit?.ConcurrentExecutions,
+        ),
+      ];
     } finally {
       client.destroy();
     }
   });
-
-const needed = ({ environment }: Deployed): number =>
-  Object.values(environment.sources).reduce((sum, entry) => sum + (entry.concurrency ?? DEFAULT_CONCURRENCY) + BESIDE_THE_MAP, 0);
 
 export const judgeConcurrency = (need: number, allowed: number | undefined): Finding => {
   const what = 'functions at once';

@@ -36,6 +36,8 @@ export const dump: Command = {
     const output = await openOutput(out, call.io.cwd);
     try {
       const { into, ended } = compressed(out, output.stream);
+      // Awaited below, unless the dump fails first: that error is the one to tell.
+      ended.catch(() => {});
       const result = await engine.dump(system, into, call.run);
       into.end();
       await ended;
@@ -83,5 +85,7 @@ const summary = (result: DumpResult, where: string): string => {
   const left = Object.entries(result.notIncluded).filter(([, many]) => many !== '0');
   const warning = left.length === 0 ? '' : `\nnot included: ${left.map(([what, many]) => `${many} ${what}`).join(', ')}`;
   const kept = result.needs === null ? '' : `\nit is worth nothing without the ${result.needs}, which stays until somebody deletes it`;
-  return `${result.format} as of ${result.pointInTime.at} to ${where}: ${plural(result.rows, 'row')}, ${size(result.bytes)} (${size(result.rawBytes)} decoded)${warning}${kept}`;
+  const { at, consistency } = result.pointInTime;
+  const verdict = consistency === 'snapshot' ? '' : ` (${consistency})`;
+  return `${result.format} as of ${at}${verdict} to ${where}: ${plural(result.rows, 'row')}, ${size(result.bytes)} (${size(result.rawBytes)} decoded)${warning}${kept}`;
 };

@@ -17,7 +17,9 @@ import { planStretches, StretchSchema, type StretchTask, volume } from './read/p
 import { entryDigest, headDigests } from './read/rows.ts';
 import { digestSink, stretchOf } from './read/segments.ts';
 import { readHeadToLoad, restoreInput } from './restore-input.ts';
-import { juicefsBinary, readByJuicefs } from './vendor.ts';
+import { juicefsBinary } from './vendor/binary.ts';
+import { readByJuicefs } from './vendor/dump.ts';
+import { countByFsck } from './vendor/fsck.ts';
 import { nextIds } from './write/next-ids.ts';
 
 const AuditTaskSchema = z.discriminatedUnion('kind', [
@@ -25,6 +27,7 @@ const AuditTaskSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('slices') }),
   z.strictObject({ kind: z.literal('blocks') }),
   z.strictObject({ kind: z.literal('juicefs') }),
+  z.strictObject({ kind: z.literal('fsck') }),
   z.strictObject({ kind: z.literal('stretch'), stretch: StretchSchema }),
 ]);
 type AuditTask = z.output<typeof AuditTaskSchema>;
@@ -38,6 +41,8 @@ export const auditStage = (address: JuicefsAddress, services: Services): Stage =
     if (address.engine !== 'redis') tasks.push({ kind: 'slices' });
     if (DetailsSchema.parse(restoreInput(context).manifest.details).head.blocks !== undefined) tasks.push({ kind: 'blocks' });
     if (juicefsBinary() !== undefined) tasks.push({ kind: 'juicefs' });
+    // Another engine would have to be copied whole.
+    if (juicefsBinary() !== undefined && address.engine === 'sqlite3') tasks.push({ kind: 'fsck' });
     yield* tasks.map((task) => ({ task }));
     const reader = await openReader(address, services);
     try {
@@ -51,6 +56,7 @@ export const auditStage = (address: JuicefsAddress, services: Services): Stage =
     const task = AuditTaskSchema.parse(json);
     if (task.kind === 'slices') return slicesPart(address, services, context, resume);
     if (task.kind === 'blocks') return blocksPart(address, services, context);
+    if (task.kind === 'fsck') return part(await countByFsck(address, services, context));
     const reader = await openReader(address, services);
     try {
       const factory = await loadDigest();

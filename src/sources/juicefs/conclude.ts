@@ -179,5 +179,5 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 /** What was deleted or compacted after the instant leaves the bucket once it was in the trash for so many days. */
 const horizonOf = ({ trashDays }: HeadFacts, at: string): Conclusion['horizon'] => ({
   at: new Date(Date.parse(at) + trashDays * DAY_MS).toISOString(),
-  why: `blocks of files that were deleted or compacted since the backup leave the bucket after ${trashDays} days (TrashDays)`,
+  why: `blocks of files that were deleted or compacted since the backup leave the bucket after ${trashDays} ${trashDays === 1 ? 'day' : 'days'} (TrashDays)`,
 });

@@ -16,6 +16,7 @@ import { planStretches, StretchSchema, type StretchTask, volume, wholeStretches 
 import { headDigests } from './read/rows.ts';
 import { writeStretch } from './read/segments.ts';
 import { takeStretches } from './read/share.ts';
+import { keepHeapSmall } from './read/small-heap.ts';
 import { headText, ofVolume, scopeOf } from './read/stream.ts';
 import { firstLiving, withReader } from './reading.ts';
 
@@ -23,6 +24,8 @@ import { firstLiving, withReader } from './reading.ts';
 const ENDLESS_MS = 60 * 60 * 1000;
 /** Stretches a lane: enough that all end at about the same time. */
 const STRETCHES_A_LANE = 4;
+/** How long a lock that is only tried may wait for somebody's transaction. */
+const TRY_LOCK_SECONDS = 2;
 /** More connections than this help no server. */
 const LANES_MAX = 16;
 
@@ -56,6 +59,7 @@ export const dumpStage = (address: JuicefsAddress, services: Services, options: 
     for await (const task of planTasks(address, services, options, context)) yield { task };
   },
   async run(json, context, resume) {
+    keepHeapSmall();
     const task = DumpTaskSchema.parse(json);
     if (isRedis(address)) return redisPart(address, services, context, resume);
     switch (task.kind) {
@@ -144,11 +148,14 @@ async function* planLanes(
 /** Locks the smallest table for an instant, as the barrier would lock all. */
 const mayLock = async (session: Awaited<ReturnType<typeof openSql>>): Promise<boolean> => {
   try {
+    await session.run(`SET SESSION lock_wait_timeout = ${TRY_LOCK_SECONDS}`, 'trying a lock');
     await session.run(`LOCK TABLES ${session.dialect.table('setting')} READ`, 'trying a lock');
     await session.run('UNLOCK TABLES', 'trying a lock');
     return true;
   } catch (error) {
     if (isLifeboatError(error, 'PermissionDenied') || isLifeboatError(error, 'LoginFailed')) return false;
+    // It may, and somebody else holds the table just now.
+    if (session.isTransient(error)) return true;
     throw error;
   }
 };

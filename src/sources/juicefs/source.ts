@@ -28,7 +28,10 @@ export interface SourceOptions {
 }
 
 export const juicefsSource = (address: JuicefsAddress, services: Services, options: SourceOptions = {}): Source => ({
-  inspect: () => withReader(address, services, undefined, (reader) => inspectVolume(address, services, reader)),
+  inspect: () =>
+    address.engine === 'rdb'
+      ? inspectRdb(address, services)
+      : withReader(address, services, undefined, (reader) => inspectVolume(address, services, reader)),
   ...(address.engine === 'postgres'
     ? { hold: (held: Held, budget: Budget) => holdSnapshot(address, services, held, budget) }
     : { open: async (backup: BackupId) => ownInstant(address, services, backup) }),
@@ -39,6 +42,17 @@ export const juicefsSource = (address: JuicefsAddress, services: Services, optio
   close: async (at) => removeCopy(services.temporary, at.token),
   ...(address.engine === 'sqlite3' ? { tidy: (hasEnded) => removeOldCopies(services.temporary, services.now(), hasEnded) } : {}),
 });
+
+/** Without its trees: all of the file is gone through for it once more. */
+const inspectRdb = async (address: JuicefsAddress, services: Services): Promise<Facts> => {
+  const { openRdbHead } = await import('./engines/redis-instant.ts');
+  const reader = await openRdbHead(address, services);
+  try {
+    return await inspectVolume(address, services, reader);
+  } finally {
+    await reader.close();
+  }
+};
 
 const inspectVolume = async (address: JuicefsAddress, services: Services, reader: Reader): Promise<Facts> => {
   const head = await reader.head();

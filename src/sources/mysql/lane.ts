@@ -96,27 +96,31 @@ const takeChunks = async (lane: Lane, passed: Passed | undefined, keeper: Keeper
     digests.push(...done.digests);
     if (done.segment !== undefined) segments.push(done.segment);
   };
+  /** One chunk, unless another lane has it. */
+  const take = async (index: number): Promise<void> => {
+    const chunk = task.chunks[index];
+    if (chunk === undefined) return;
+    if (context.budget.remaining() <= 0) throw tooLarge(`lane ${task.lane} ran out of time before chunk ${index} of ${task.chunks.length}`);
+    if (!(await claims.take(`chunk-${index}`))) return;
+    await connection.run('SAVEPOINT chunk');
+    const done = await dumpChunk(lane, chunk, index, tables);
+    // Gives back the locks on definitions, so that nobody's ALTER waits for the whole dump. The snapshot stays.
+    await connection.run('ROLLBACK TO SAVEPOINT chunk');
+    took(index, done);
+    await segments.at(-1 - STORING_MAX);
+  };
   try {
     if (keeper !== undefined && passed !== undefined) {
-      // First of all: until then nobody can write to them.
+      // Before all other rows: until then nobody can write to them. The definitions come before any row of the artifact.
+      await take(0);
       for (const [index, chunk] of task.chunks.entries()) {
-        if (isKept(chunk))
-          took(index, await dumpChunk({ ...lane, means: { ...means, connection: keeper.connection } }, chunk, index, tables));
+        if (!isKept(chunk)) continue;
+        took(index, await dumpChunk({ ...lane, means: { ...means, connection: keeper.connection } }, chunk, index, tables));
+        await segments.at(-1 - STORING_MAX);
       }
       facts = { ...facts, passed: { ...passed, kept: { tables: [...keeper.tables], lockedMs: await keeper.unlock() } } };
     }
-    for (const [index, chunk] of task.chunks.entries()) {
-      if (isKept(chunk)) continue;
-      if (context.budget.remaining() <= 0)
-        throw tooLarge(`lane ${task.lane} ran out of time before chunk ${index} of ${task.chunks.length}`);
-      if (!(await claims.take(`chunk-${index}`))) continue;
-      await connection.run('SAVEPOINT chunk');
-      const done = await dumpChunk(lane, chunk, index, tables);
-      // Gives back the locks on definitions, so that nobody's ALTER waits for the whole dump. The snapshot stays.
-      await connection.run('ROLLBACK TO SAVEPOINT chunk');
-      took(index, done);
-      await segments.at(-1 - STORING_MAX);
-    }
+    for (const [index, chunk] of task.chunks.entries()) if (!isKept(chunk) && !facts.chunks.includes(index)) await take(index);
     const stored = await Promise.all(segments);
     // What was altered since the first look may have been read in two shapes.
     await checkedTables(connection, task);

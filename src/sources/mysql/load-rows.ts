@@ -1,11 +1,15 @@
 import type { TaskContext } from '../contract.ts';
 import type { Table } from './catalog.ts';
 import type { Connection } from './connect.ts';
+import { errnoOf } from './errors.ts';
 import { BETWEEN, loadDataSql } from './load-data.ts';
 import { readStatements } from './script.ts';
 import { type SegmentItem, segmentItems } from './segment-script.ts';
 import { identifier } from './sql.ts';
 import { isTransaction, kindOf, naming } from './statement.ts';
+
+/** Errors of a server that takes no LOAD DATA LOCAL: of all, of MySQL, of MariaDB. */
+const LOAD_DATA_REFUSED: ReadonlySet<number> = new Set([1148, 3948, 4166]);
 
 export interface RowLoad {
   readonly connection: Connection;
@@ -22,6 +26,7 @@ export const loadRows = async (load: RowLoad, bytes: AsyncIterable<Uint8Array>):
   const names = load.tables.flatMap(({ name, columns }) => [name, ...columns.map((column) => column.name)]);
   if (names.some((name) => name.includes('\n'))) return insertSlowly(load, bytes);
   const items = segmentItems(bytes)[Symbol.asyncIterator]();
+  let { fast } = load;
   let rows = 0;
   let next = await items.next();
   while (next.done !== true) {
@@ -31,14 +36,16 @@ export const loadRows = async (load: RowLoad, bytes: AsyncIterable<Uint8Array>):
       next = await items.next();
       continue;
     }
-    const table = load.fast ? tableOf(load.tables, item.head) : undefined;
+    const table = fast ? tableOf(load.tables, item.head) : undefined;
     if (table === undefined) {
       rows += await insert(load, item);
       next = await items.next();
       continue;
     }
     // All rows of the table that stand together are one statement.
+    let asked = false;
     const together = async function* (): AsyncGenerator<Uint8Array> {
+      asked = true;
       while (next.done !== true && next.value.kind === 'rows' && next.value.head === item.head) {
         const { tuples } = next.value;
         load.progress({ rows: 0, bytes: tuples.length, what: table.name });
@@ -47,9 +54,15 @@ export const loadRows = async (load: RowLoad, bytes: AsyncIterable<Uint8Array>):
         next = await items.next();
       }
     };
-    const changed = await load.connection.load(loadDataSql(table), together(), `${load.doing}: ${naming(item.head)}`);
-    load.progress({ rows: changed, bytes: 0, what: table.name });
-    rows += changed;
+    try {
+      const changed = await load.connection.load(loadDataSql(table), together(), `${load.doing}: ${naming(item.head)}`);
+      load.progress({ rows: changed, bytes: 0, what: table.name });
+      rows += changed;
+    } catch (error) {
+      // A proxy may refuse what the server behind it takes.
+      if (asked || !LOAD_DATA_REFUSED.has(errnoOf(error) ?? 0)) throw error;
+      fast = false;
+    }
   }
   return rows;
 };

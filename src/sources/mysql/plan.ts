@@ -30,6 +30,7 @@ export const planChunks = async (connection: Connection, tables: readonly Table[
   for (const table of tables) sized.push({ table, ...(await cut(connection, table, size)) });
   const pieces = sized.reduce((sum, part) => sum + part.pieces.length, 0);
   if (pieces > tables.length + CHUNKS_MAX) return planChunks(connection, tables, size * Math.ceil((2 * pieces) / CHUNKS_MAX));
+  const kept: Chunk[] = [];
   const rows: Chunk[] = [];
   let gathered: Piece[] = [];
   let bytes = 0;
@@ -40,7 +41,7 @@ export const planChunks = async (connection: Connection, tables: readonly Table[
   };
   for (const { table, ...part } of sized.sort((a, b) => b.bytes - a.bytes || (a.table.name < b.table.name ? -1 : 1))) {
     // Whole, and alone: they are read one after the other by who has them locked, and loaded again from their beginning.
-    if (!table.transactional) rows.push({ kind: 'rows', pieces: part.pieces, underLock: true });
+    if (!table.transactional) kept.push({ kind: 'rows', pieces: part.pieces, underLock: true });
     else if (part.pieces.length > 1) for (const piece of part.pieces) rows.push({ kind: 'rows', pieces: [piece], underLock: false });
     else {
       if (gathered.length > 0 && (bytes + part.bytes > size || gathered.length >= TABLES_MAX)) flush();
@@ -50,7 +51,7 @@ export const planChunks = async (connection: Connection, tables: readonly Table[
   }
   flush();
   // The facts are no segment, and slow: whoever comes second begins with them, while others read.
-  const chunks: Chunk[] = [{ kind: 'tables' }, { kind: 'facts' }, ...rows, { kind: 'objects' }];
+  const chunks: Chunk[] = [{ kind: 'tables' }, ...kept, { kind: 'facts' }, ...rows, { kind: 'objects' }];
   return { chunks, bytes: sized.reduce((sum, part) => sum + part.bytes, 0) };
 };
 

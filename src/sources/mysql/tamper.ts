@@ -85,7 +85,7 @@ const first = async (tables: readonly Table[], attempt: (table: Table) => Promis
 
 const Named = z.object({ name: z.string() });
 
-/** Tables with rows in the backup and a key, which do nothing on their own when a row changes. */
+/** Tables with rows in the backup and a key, where an attempt can be taken back, which do nothing on their own when a row changes. */
 const candidates = async (connection: Connection, manifest: Manifest): Promise<Table[]> => {
   const filled = new Set(manifest.digests.filter((digest) => digest.rows !== '0').map((digest) => digest.name));
   const lively = await connection.rows(
@@ -94,7 +94,9 @@ const candidates = async (connection: Connection, manifest: Manifest): Promise<T
     'looking for triggers',
   );
   const avoided = new Set(lively.map(({ name }) => name));
-  return (await readTables(connection)).filter((table) => table.key.length > 0 && filled.has(table.name) && !avoided.has(table.name));
+  return (await readTables(connection)).filter(
+    (table) => table.transactional && table.key.length > 0 && filled.has(table.name) && !avoided.has(table.name),
+  );
 };
 
 /** A condition for one row; undefined when the table is empty. */

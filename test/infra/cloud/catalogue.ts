@@ -3,8 +3,10 @@ import { exampleWith } from '../support.ts';
 
 /** The databases of the example's `catalog-prod`, on the PostgreSQL server of the tests. */
 export interface Catalogue {
-  /** The example, whose three databases are on that server; `secretArn` says the ARN of a secret of the file where it is another. */
-  readonly environment: (secretArn?: (arn: string) => string) => unknown;
+  /** The example, whose three databases are on that server. */
+  readonly environment: () => unknown;
+  /** Nothing but that source; `secretArn` says the ARN that a secret of the file has. */
+  readonly alone: (secretArn: (arn: string) => string) => unknown;
   readonly password: string;
   readonly drop: () => Promise<void>;
 }
@@ -21,16 +23,24 @@ export const catalogue = async (): Promise<Catalogue> => {
     source.url,
     'CREATE TABLE part (id int PRIMARY KEY, thing int REFERENCES thing, data jsonb); INSERT INTO part SELECT n, n, \'{"a": 1}\' FROM generate_series(1, 500) n',
   );
+  const environment = (change: Parameters<typeof exampleWith>[0] = () => undefined) =>
+    exampleWith((raw) => {
+      const server = { host: url.hostname, port: Number(url.port), user: 'postgres', sslmode: 'disable' };
+      Object.assign(raw.sources['catalog-prod'], server, { database: source.name, concurrency: 2, retention: { last: 1 } });
+      Object.assign(raw.targets.drills, server, { database: 'postgres' });
+      Object.assign(raw.targets.standby, server, { database: target.name });
+      // An emulated S3 has one name for all buckets.
+      Object.assign(raw.store, { forcePathStyle: true });
+      Object.assign(raw.control, { forcePathStyle: true });
+      change?.(raw);
+    });
   return {
-    environment: (secretArn = (arn) => arn) => {
-      const raw = exampleWith((example) => {
-        const server = { host: url.hostname, port: Number(url.port), user: 'postgres', sslmode: 'disable' };
-        Object.assign(example.sources['catalog-prod'], server, { database: source.name, concurrency: 2, retention: { last: 1 } });
-        Object.assign(example.targets.drills, server, { database: 'postgres' });
-        Object.assign(example.targets.standby, server, { database: target.name });
-        // An emulated S3 has one name for all buckets.
-        Object.assign(example.store, { forcePathStyle: true });
-        Object.assign(example.control, { forcePathStyle: true });
+    environment: () => environment(),
+    alone: (secretArn) => {
+      const raw = environment((example) => {
+        const { drills, standby } = example.targets;
+        Object.assign(example, { sources: { 'catalog-prod': example.sources['catalog-prod'] }, targets: { drills, standby } });
+        Object.assign(example.deployment, { storage: {} });
       });
       return JSON.parse(JSON.stringify(raw).replace(/arn:aws:secretsmanager:[^"]+/g, secretArn));
     },

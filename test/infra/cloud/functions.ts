@@ -7,8 +7,8 @@ import type { Cloud, DeployedFunction } from './template.ts';
 export interface Functions {
   /** By the function's name. Rejects with an error of the name that the function's error has. */
   invoke(name: string, payload: Json): Promise<Json>;
-  /** What the processes of a function printed. */
-  readonly printed: ReadonlyMap<string, string>;
+  /** What all of them printed. */
+  printed(): string;
   stop(): void;
 }
 
@@ -19,45 +19,39 @@ export interface FunctionsOptions {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** The bundles as processes: one at least a function, one more for each invocation at the same time, nothing of the project beside them. */
+/** The bundles in processes with nothing of the project beside them: as many as there are invocations at the same time. */
 export const startFunctions = ({ cloud, folder, env }: FunctionsOptions): Functions => {
-  const idle = new Map<string, ChildProcess[]>();
+  const idle: ChildProcess[] = [];
   const children = new Set<ChildProcess>();
-  const printed = new Map<string, string>();
+  let printed = '';
 
-  const start = async (name: string, { step, settings }: DeployedFunction): Promise<ChildProcess> => {
-    const child = fork(join(import.meta.dirname, 'runtime.ts'), [join(folder, `${step}.mjs`)], {
+  const start = ({ settings }: DeployedFunction): ChildProcess => {
+    const child = fork(join(import.meta.dirname, 'runtime.ts'), [], {
       cwd: folder,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       execArgv: [],
-      // The SDK puts the id into the header by which calls are told apart.
-      env: {
-        ...taskVariables(settings.Environment.Variables),
-        ...env,
-        NODE_COMPILE_CACHE: join(folder, '..', 'compiled'),
-        AWS_LAMBDA_FUNCTION_NAME: name,
-        AWS_SDK_UA_APP_ID: name,
-      },
+      env: { ...taskVariables(settings.Environment.Variables), ...env },
     });
     children.add(child);
-    const keep = (text: Buffer): void => void printed.set(name, (printed.get(name) ?? '') + text.toString());
-    child.stdout?.on('data', keep);
-    child.stderr?.on('data', keep);
-    await answerOf(child, name, printed);
+    for (const stream of [child.stdout, child.stderr])
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        printed += text;
+      });
     return child;
   };
 
   return {
-    printed,
+    printed: () => printed,
     async invoke(name, payload) {
       const deployed = cloud.functions.get(name);
       if (deployed === undefined) throw new Error(`there is no function ${name}`);
-      const child = idle.get(name)?.pop() ?? (await start(name, deployed));
-      child.send({ id: randomUUID(), payload, timeoutMs: deployed.settings.Timeout * 1000 });
-      const answer = await answerOf(child, name, printed);
-      idle.set(name, [...(idle.get(name) ?? []), child]);
+      const child = idle.pop() ?? start(deployed);
+      const entry = join(folder, `${deployed.step}.mjs`);
+      child.send({ id: randomUUID(), name, entry, payload, timeoutMs: deployed.settings.Timeout * 1000 });
+      const answer = await answerOf(child, name, () => printed);
+      idle.push(child);
       if ('error' in answer) throw Object.assign(new Error(answer.error.message), { name: answer.error.name });
-      return 'answer' in answer ? JSON.parse(answer.answer) : null;
+      return JSON.parse(answer.answer);
     },
     stop() {
       for (const child of children) child.kill('SIGKILL');
@@ -69,14 +63,11 @@ export const startFunctions = ({ cloud, folder, env }: FunctionsOptions): Functi
 export const taskVariables = ({ NODE_EXTRA_CA_CERTS: _, ...variables }: Readonly<Record<string, string>>): Record<string, string> =>
   Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, value.replace(/^\/var\/task\//, '')]));
 
-type Answer =
-  | { readonly answer: string }
-  | { readonly error: { readonly name: string; readonly message: string } }
-  | { readonly ready: true };
+type Answer = { readonly answer: string } | { readonly error: { readonly name: string; readonly message: string } };
 
-const answerOf = (child: ChildProcess, name: string, printed: ReadonlyMap<string, string>): Promise<Answer> =>
+const answerOf = (child: ChildProcess, name: string, printed: () => string): Promise<Answer> =>
   new Promise((resolve, reject) => {
-    const onExit = (): void => reject(new Error(`${name} died: ${printed.get(name)?.slice(-2000)}`));
+    const onExit = (): void => reject(new Error(`${name} died: ${printed().slice(-2000)}`));
     child.once('exit', onExit);
     child.once('message', (answer: Answer) => {
       child.off('exit', onExit);

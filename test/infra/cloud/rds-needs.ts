@@ -15,6 +15,8 @@ interface Call {
   /** An ARN of RDS in the region of the request. */
   readonly arn: (type: string, name: string) => string;
   readonly region: string;
+  /** ARN of the customer key of the instance; empty for RDS's own. */
+  readonly databaseKey: string;
 }
 
 interface Wanted {
@@ -59,6 +61,19 @@ const passwordNeeds = ({ region, field }: Call, of: 'db' | 'cluster'): Wanted[] 
   ];
 };
 
+/** As the API reference of StartExportTask has them. */
+const EXPORT_KEY_ACTIONS = [
+  'Encrypt',
+  'Decrypt',
+  'GenerateDataKey',
+  'GenerateDataKeyWithoutPlaintext',
+  'ReEncryptFrom',
+  'ReEncryptTo',
+  'CreateGrant',
+  'DescribeKey',
+  'RetireGrant',
+];
+
 const RULES: Readonly<Record<string, Rule>> = {
   DescribeDBInstances: (call) => [
     { action: 'rds:DescribeDBInstances', resource: call.arn('db', call.field('DBInstanceIdentifier') || '*') },
@@ -98,6 +113,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       { action, resource: call.arn('subgrp', call.field('DBSubnetGroupName') || 'default') },
       { action, resource: call.arn('pg', call.field('DBParameterGroupName') || 'default.postgres18') },
       { action, resource: call.arn('og', call.field('OptionGroupName') || 'default:postgres-18') },
+      ...keyNeeds(call.databaseKey, call.region),
       ...tagged(call, instance),
     ];
   },
@@ -120,6 +136,21 @@ const RULES: Readonly<Record<string, Rule>> = {
       ...tagged(call, snapshot),
     ];
   },
+  CopyDBClusterSnapshot: (call) => {
+    const copy = call.arn('cluster-snapshot', call.field('TargetDBClusterSnapshotIdentifier'));
+    return [
+      { action: 'rds:CopyDBClusterSnapshot', resource: clusterSnapshotArn(call, call.field('SourceDBClusterSnapshotIdentifier')) },
+      { action: 'rds:CopyDBClusterSnapshot', resource: copy },
+      ...tagged(call, copy),
+      ...keyNeeds(call.field('KmsKeyId'), call.region),
+    ];
+  },
+  ModifyDBClusterSnapshotAttribute: (call) => [
+    {
+      action: 'rds:ModifyDBClusterSnapshotAttribute',
+      resource: clusterSnapshotArn(call, call.field('DBClusterSnapshotIdentifier')),
+    },
+  ],
   DeleteDBClusterSnapshot: (call) => [
     { action: 'rds:DeleteDBClusterSnapshot', resource: call.arn('cluster-snapshot', call.field('DBClusterSnapshotIdentifier')) },
   ],
@@ -160,10 +191,11 @@ const RULES: Readonly<Record<string, Rule>> = {
   StartExportTask: (call) => [
     { action: 'rds:StartExportTask', resource: call.field('SourceArn') },
     { action: 'iam:PassRole', resource: call.field('IamRoleArn'), context: { 'iam:PassedToService': 'export.rds.amazonaws.com' } },
+    ...EXPORT_KEY_ACTIONS.map((action) => ({ action: `kms:${action}`, resource: call.field('KmsKeyId') })),
   ],
 };
 
-export const rdsNeeds = ({ by, region, body }: Pick<Passed, 'by' | 'region' | 'body'>): Need[] => {
+export const rdsNeeds = ({ by, region, body }: Pick<Passed, 'by' | 'region' | 'body'>, databaseKey = ''): Need[] => {
   const form = new URLSearchParams(body);
   const action = form.get('Action') ?? '';
   const rule = RULES[action];
@@ -173,6 +205,7 @@ export const rdsNeeds = ({ by, region, body }: Pick<Passed, 'by' | 'region' | 'b
     has: (name) => form.has(name),
     arn: (type, name) => `arn:aws:rds:${region}:${ACCOUNT}:${type}:${name.toLowerCase()}`,
     region,
+    databaseKey,
   };
   return rule(call).map((wanted) => ({ by, context: {}, ...wanted }));
 };

@@ -29,9 +29,11 @@ export const TEST = 'the-test';
 /** Requests of the test's own stores say that they are. */
 export const askAsTest = (): void => void Object.assign(process.env, CREDENTIALS, { AWS_SDK_UA_APP_ID: TEST });
 
-/** The name of the function that made a request: the SDK writes the id as `app/<id>`. */
+/** The name of the function that made a request: in X-Ray's header, or in the user agent of who asks without the SDK. */
 export const callerOf = (headers: IncomingMessage['headers']): string =>
-  / app\/([a-z0-9-]*[a-z0-9])/.exec(` ${headers['user-agent'] ?? ''}`)?.[1] ?? '';
+  /^Root=([a-z0-9-]+)$/.exec(String(headers['x-amzn-trace-id']))?.[1] ??
+  / app\/([a-z0-9-]*[a-z0-9])/.exec(` ${headers['user-agent'] ?? ''}`)?.[1] ??
+  '';
 
 /** Secrets Manager and Step Functions, as far as the steps call them. */
 export const startServices = async (secrets: ReadonlyMap<string, string>, running: ReadonlySet<string>): Promise<Services> => {

@@ -16,7 +16,7 @@ import type { SqlSession } from '../../../src/sources/juicefs/engines/sql.ts';
 import { sqlChecks, sqlRecount } from '../../../src/sources/juicefs/engines/sql-checks.ts';
 import { FIRST_SLICE, NO_SLICES, type SlicePlace, sliceChecks, sumSlices } from '../../../src/sources/juicefs/engines/sql-slices.ts';
 import { settingOf } from '../../../src/sources/juicefs/format/setting.ts';
-import { hashOfTrees } from '../../../src/sources/juicefs/vendor.ts';
+import { hashOfTrees } from '../../../src/sources/juicefs/vendor/dump.ts';
 import { openStore } from '../../../src/stores/open.ts';
 import { emptyEngine, fixture, loadInto, missing, services, temporary } from './harness.ts';
 

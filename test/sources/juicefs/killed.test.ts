@@ -69,7 +69,7 @@ describe.each(ENGINES)('a load into %s', (engine) => {
       // Progress is told a piece of a megabyte and a batch.
       writeFileSync(path, HEAD + TREE);
       const target = await emptyEngine(engine);
-      for (const after of [1, 2]) {
+      for (const after of engine === 'sqlite' ? [1, 2] : [2]) {
         expect(await killedLoad(target, path, after)).toBe('SIGKILL');
         await expect(dumpOf(target)).rejects.toMatchObject({ name: 'SourceProblem' });
         expect(await juicefsTarget(target, services).inspect()).toMatchObject({ empty: false, unfinished: expect.stringMatching(/./) });

@@ -1,12 +1,17 @@
 /** The real juicefs beside Lifeboat: JUICEFS_BIN names it. */
 import { execFile, spawn } from 'node:child_process';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import type { TaskContext } from '../../../src/sources/contract.ts';
 import type { JuicefsAddress } from '../../../src/sources/juicefs/address.ts';
 import { metaUrlOf } from '../../../src/sources/juicefs/meta-url.ts';
 import { migrate } from '../../../src/sources/juicefs/migrate.ts';
+import { withReader } from '../../../src/sources/juicefs/reading.ts';
+import { readByJuicefs } from '../../../src/sources/juicefs/vendor/dump.ts';
+import { countByFsck } from '../../../src/sources/juicefs/vendor/fsck.ts';
 import {
   asJuicefsWrites,
   dumpOf,
@@ -124,4 +129,26 @@ describe.skipIf(reason !== undefined)(`with the real juicefs${reason === undefin
     },
     60_000,
   );
+
+  it('a restored SQLite engine is read by it, and what fsck misses in an empty bucket is what its references make', async () => {
+    const address = await emptyEngine('sqlite');
+    await loadInto(address, await dumpOf(await realVolume('sqlite')));
+    const context = { budget: { remaining: () => 60_000, signal: new AbortController().signal } } as unknown as TaskContext;
+    const dumped = await withReader(address, services, undefined, (reader) => readByJuicefs(address, services, reader, context));
+    expect(dumped).toMatchObject({ checks: [{ ok: true }] });
+    expect(await countByFsck(address, services, context)).toMatchObject({
+      checks: [{ ok: true, actual: expect.stringMatching(/^4\d blocks, 9\d{6} bytes$/) }],
+    });
+    const database = new DatabaseSync(address.path ?? '');
+    database.exec('UPDATE jfs_chunk_ref SET refs = 2 WHERE chunkid = (SELECT MIN(chunkid) FROM jfs_chunk_ref)');
+    database.close();
+    expect(await countByFsck(address, services, context)).toMatchObject({ checks: [{ ok: false }] });
+    expect(readdirSync(temporary).filter((name) => name.startsWith('lifeboat-fsck'))).toEqual([]);
+    // One that has no time is ended, and has measured nothing.
+    const late = { budget: { remaining: () => 0, signal: new AbortController().signal } } as unknown as TaskContext;
+    expect(await countByFsck(address, services, late)).toMatchObject({
+      checks: [],
+      notMeasured: [{ why: expect.stringContaining('SIGTERM') }],
+    });
+  }, 60_000);
 });

@@ -168,6 +168,29 @@ suite(`an RDB file${skipped}`, () => {
   });
 });
 
+suite(`a folder of more names than one piece${skipped}`, () => {
+  /** More than a folder's row holds, and than a hash that is read at once. */
+  const NAMES = 20_500;
+
+  it('is the same by replication and by a scan', { timeout: 120_000 }, async () => {
+    const address = await emptyEngine('redis');
+    const names = Array.from(
+      { length: NAMES },
+      (_, i) => `"f${i}":{"attr":{"inode":${i + 2},"type":"regular","mode":420,"uid":0,"gid":0,"nlink":1,"length":0}}`,
+    );
+    await loadInto(
+      address,
+      `{"Setting":{"Name":"v","UUID":"u","Storage":"file","Bucket":"/b/","BlockSize":4096},"Counters":{"nextInodes":1,"nextChunk":1},"FSTree":{"attr":{"inode":1,"type":"directory","mode":511,"uid":0,"gid":0,"nlink":2,"length":0},"entries":{${names.join(',')}}}}`,
+      { size: 1024 * 1024 },
+    );
+    const replicated = await dump(address);
+    const scanned = await dump({ ...address, read: 'scan' });
+    expect(replicated.how.way).toBe('replication');
+    expect(filesIn(replicated.text)).toHaveLength(NAMES);
+    expect(scanned.text === replicated.text).toBe(true);
+  });
+});
+
 const FOLDERS = 40;
 const FILES = 50;
 

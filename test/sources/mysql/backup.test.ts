@@ -6,6 +6,9 @@ import { promisify } from 'node:util';
 import { zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { redact } from '../../../src/sources/mysql/address.ts';
+import { readTables } from '../../../src/sources/mysql/catalog.ts';
+import { withConnection } from '../../../src/sources/mysql/connect.ts';
+import { loadRows } from '../../../src/sources/mysql/load-rows.ts';
 import { mysqlSource } from '../../../src/sources/mysql/source.ts';
 import { forever } from '../../support/collected.ts';
 import { freshSchema, type MariadbServer, mariadbMissing, sql, startMariadb } from '../../support/mariadb.ts';
@@ -113,6 +116,28 @@ describe.skipIf(missing !== undefined)(`MySQL kind on a real MariaDB${missing ==
     }
   });
 
+  it('goes on by INSERT when LOAD DATA is refused after all', async () => {
+    const target = await database('refused');
+    await restore(target, backup, { only: ['prepare'] });
+    const [segment] = backup.manifest.segments.filter(({ context }) => JSON.stringify(context).includes('"types"'));
+    if (segment === undefined) throw new Error('no segment has the table');
+    await sql(server.url, 'SET GLOBAL local_infile = 0');
+    try {
+      await withConnection(
+        addressOf(target),
+        services,
+        async (connection) => {
+          const load = { connection, tables: await readTables(connection), fast: true, doing: 'loading', progress: () => {} };
+          expect(await loadRows(load, backup.read.read(segment))).toBeGreaterThan(2);
+        },
+        { target: true, loads: true },
+      );
+    } finally {
+      await sql(server.url, 'SET GLOBAL local_infile = 1');
+    }
+    expect(await sql(target, 'SELECT count(*) AS n FROM types')).toEqual([{ n: '3' }]);
+  });
+
   it('brings back tables and columns with newlines in their names', async () => {
     const url = await database('lines');
     await sql(
@@ -183,7 +208,7 @@ describe.skipIf(missing !== undefined)(`MySQL kind on a real MariaDB${missing ==
     expect(await sql(target, 'SELECT count(*) AS n FROM many')).toEqual([{ n: '6000' }]);
   });
 
-  it('damages a scratch copy on exactly the classes that it names', async () => {
+  it('damages a scratch copy on exactly the classes that it names', { timeout: 120_000 }, async () => {
     for (const seed of [1, 2, 3, 4]) {
       const target = await database('lifeboat_drill_x');
       await restore(target, backup);

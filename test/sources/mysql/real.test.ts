@@ -137,7 +137,7 @@ describe.skipIf(url === undefined)('A real MySQL (skipped unless LIFEBOAT_TEST_M
     await expect(altering).rejects.toMatchObject({ code: 'SourceChanged', message: expect.stringMatching(/\bb\b/) });
   });
 
-  it('damages a scratch copy on exactly the classes that it names', async () => {
+  it('damages a scratch copy on exactly the classes that it names', { timeout: 120_000 }, async () => {
     const scratch = await database('lifeboat_drill_x');
     await restore(scratch, backup, { scratch: true });
     const tampering = await targetOf(scratch).tamper(backup.manifest, 1, forever);

@@ -84,6 +84,7 @@ const addMember = (state: State, caller: Caller, form: Form, clusterId: string):
     kmsKey: undefined,
     network: { DBClusterIdentifier: clusterId },
     tags: checkTags(form),
+    hollow: true,
     deletionProtection: false,
     password: '',
     cluster: undefined,

@@ -50,11 +50,11 @@ export const restoreInstance = (state: State, caller: Caller, form: Form): Field
   if (snapshot.status.at(state.now()) !== 'available')
     throw new RdsError('InvalidDBSnapshotState', 400, `DB snapshot ${snapshot.id} is not available`);
   checkKey(state, snapshot.kmsKey);
-  const { folder } = snapshot;
-  if (folder === undefined) throw new Error(`snapshot ${snapshot.id} is available and has no data`);
+  const { folder, hollow } = snapshot;
+  if (folder === undefined && !hollow) throw new Error(`snapshot ${snapshot.id} is available and has no data`);
   const ending = state.endings.get('RestoreDBInstanceFromDBSnapshot') ?? 'available';
   state.endings.delete('RestoreDBInstanceFromDBSnapshot');
-  const work = ending === 'available' ? startCopy(folder) : Promise.resolve(undefined);
+  const work = ending === 'available' && folder !== undefined ? startCopy(folder) : Promise.resolve(undefined);
   const instance: Instance = {
     ...caller,
     id,
@@ -65,6 +65,7 @@ export const restoreInstance = (state: State, caller: Caller, form: Form): Field
     kmsKey: snapshot.kmsKey,
     network: networkOf(form),
     tags: checkTags(form),
+    hollow,
     deletionProtection: form.flag('DeletionProtection'),
     password: snapshot.password,
     cluster: undefined,
@@ -107,6 +108,7 @@ export const createInstance = (state: State, caller: Caller, form: Form): Fields
     kmsKey: undefined,
     network: networkOf(form),
     tags: checkTags(form),
+    hollow: false,
     deletionProtection: form.flag('DeletionProtection'),
     password,
     cluster: undefined,
@@ -164,11 +166,12 @@ export const modifyInstance = (state: State, caller: Caller, form: Form): Fields
 
 /** The status goes on saying `available` for a while; the secret is there at once, and not yet of use. */
 const manageSecret = (state: State, instance: Instance): void => {
-  const { cluster, password } = instance;
-  if (cluster === undefined) throw new Error(`instance ${instance.id} is available and has no server`);
+  const { cluster, password, hollow } = instance;
+  if (cluster === undefined && !hollow) throw new Error(`instance ${instance.id} is available and has no server`);
   const arn = secretArn(state, instance);
   const next = newPassword();
-  const work = changePassword(cluster, password, next).then(() => {
+  const changed = cluster === undefined ? Promise.resolve() : changePassword(cluster, password, next);
+  const work = changed.then(() => {
     instance.password = next;
     state.secrets.set(arn, JSON.stringify({ username: MASTER, password: next }));
   });

@@ -66,8 +66,9 @@ export const createSnapshot = (state: State, caller: Caller, form: Form): Fields
   checkQuota(state, caller);
   checkKey(state, instance.kmsKey);
   const { cluster, password, engineVersion, dbName, kmsKey } = instance;
-  if (cluster === undefined) throw new Error(`instance ${instance.id} is available and has no server`);
-  return add(state, 'CreateDBSnapshot', state.durations.snapshot, () => copyCluster(cluster, password), {
+  if (cluster === undefined && !instance.hollow) throw new Error(`instance ${instance.id} is available and has no server`);
+  const copy = async () => (cluster === undefined ? undefined : copyCluster(cluster, password));
+  return add(state, 'CreateDBSnapshot', state.durations.snapshot, copy, {
     ...caller,
     id,
     arn: arnOf(caller, 'snapshot', id),
@@ -80,6 +81,7 @@ export const createSnapshot = (state: State, caller: Caller, form: Form): Fields
     startedAt: state.now(),
     tags: checkTags(form),
     sourceArn: undefined,
+    hollow: instance.hollow,
     shared: new Set(),
     folder: undefined,
   });

@@ -51,6 +51,8 @@ export interface Instance extends Caller {
   readonly kmsKey: string | undefined;
   readonly network: Fields;
   readonly tags: Map<string, string>;
+  /** Nobody logs in to it, so there is no server behind it. */
+  readonly hollow: boolean;
   deletionProtection: boolean;
   password: string;
   cluster: Cluster | undefined;
@@ -71,6 +73,7 @@ export interface Snapshot extends Caller {
   readonly tags: Map<string, string>;
   readonly status: Status;
   readonly sourceArn: string | undefined;
+  readonly hollow: boolean;
   /** Accounts that may restore and copy it. */
   readonly shared: Set<string>;
   /** Of the copied data; undefined until the copy has ended. */

@@ -6,7 +6,7 @@ import { EDGE_BYTES } from './redis-attr.ts';
 import { type InodeData, openRecords } from './redis-records.ts';
 
 /** Of pages of the copy; what else is read of it stays in the system's own cache. */
-const CACHE_KIB = 8 * 1024;
+const CACHE_KIB = 4 * 1024;
 
 /**
  * A folder whose hash came in one piece is one row of `folder`, its names in order; the names of a larger one are a row each in `edge`,
@@ -61,9 +61,12 @@ const NAME = /^(?:[idxs]\d{1,20}|c\d{1,20}_\d{1,10})$/;
 
 const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39;
 
+/** By its name; of a key that a dump needs. */
+export const isOfInode = (name: string): boolean => isDigit(name.charCodeAt(1));
+
 /** Whether a dump needs a key, by its name without prefix: statistics, references, locks and the log are not in it. */
 export const isNeeded = (name: string): boolean =>
-  isDigit(name.charCodeAt(1)) ? LETTERS.includes(name.charAt(0)) && NAME.test(name) : OTHER.has(name) || /^session\d+$/.test(name);
+  isOfInode(name) ? LETTERS.includes(name.charAt(0)) && NAME.test(name) : OTHER.has(name) || /^session\d+$/.test(name);
 
 const NO_FIELD = Buffer.alloc(0);
 
@@ -110,7 +113,7 @@ export const openCopy = (path: string): KeyCopy => {
   return {
     database,
     put(name, value) {
-      const parsed = isDigit(name.charCodeAt(1)) ? parseName(name) : undefined;
+      const parsed = isOfInode(name) ? parseName(name) : undefined;
       if (parsed !== undefined) return putOfInode(parsed, name, value);
       const { kind, items } = value;
       if (kind === 'hash' || kind === 'zset')

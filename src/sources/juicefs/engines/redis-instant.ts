@@ -6,7 +6,7 @@ import type { PointInTime } from '../../../backup/types.ts';
 import { LifeboatError } from '../../../errors.ts';
 import type { Services } from '../../contract.ts';
 import type { JuicefsAddress } from '../address.ts';
-import { copyRdb } from '../rdb/copy-rdb.ts';
+import { copyRdb, type OfRdb } from '../rdb/copy-rdb.ts';
 import { openRdbObject } from '../rdb/locate.ts';
 import { receiveRdb } from '../rdb/replication.ts';
 import { databaseNumberOf, openRedisAt, redisPlaceOf } from './open.ts';
@@ -55,7 +55,7 @@ const SPARE_BYTES = 64 * 1024 * 1024;
 
 /** Opens a volume on Redis, or in an RDB, in the best way that the address and the server allow. Closing the reader ends all of it. */
 export const openRedisInstant = async (address: JuicefsAddress, services: Services, signal?: AbortSignal): Promise<RedisInstant> => {
-  if (address.engine === 'rdb') return fromFile(address, services, signal);
+  if (address.engine === 'rdb') return fromFile(address, services, signal, false);
   const session = await openRedisAt(address, services);
   try {
     return await fromServer(address, services, session, signal);
@@ -64,6 +64,10 @@ export const openRedisInstant = async (address: JuicefsAddress, services: Servic
     throw error;
   }
 };
+
+/** Reads what an RDB file says of its volume, and nothing of its trees. */
+export const openRdbHead = async (address: JuicefsAddress, services: Services): Promise<Reader> =>
+  (await fromFile(address, services, undefined, true)).reader;
 
 const fromServer = async (
   address: JuicefsAddress,
@@ -199,8 +203,13 @@ const savesAnyway = async (session: RedisSession): Promise<boolean> => {
   return (bytesOf(points)?.length ?? 0) > 0;
 };
 
-const fromFile = async (address: JuicefsAddress, services: Services, signal: AbortSignal | undefined): Promise<RedisInstant> => {
-  const place = { database: databaseNumberOf(address), prefix: address.keyPrefix ?? '' };
+const fromFile = async (
+  address: JuicefsAddress,
+  services: Services,
+  signal: AbortSignal | undefined,
+  headOnly: boolean,
+): Promise<RedisInstant> => {
+  const place = { database: databaseNumberOf(address), prefix: address.keyPrefix ?? '', headOnly };
   const how = { way: 'file', replId: null, offset: null } as const;
   const located = await openRdbObject(address, services);
   const file = located.path === undefined ? await openSpool(services) : await open(located.path, 'r');
@@ -218,13 +227,13 @@ const fromFile = async (address: JuicefsAddress, services: Services, signal: Abo
 
 const fromRdb = async (
   file: FileHandle,
-  place: Pick<RedisPlace, 'database' | 'prefix'>,
+  place: OfRdb,
   services: Services,
   signal: AbortSignal | undefined,
   { way, replId, offset }: { readonly way: 'replication' | 'file'; readonly replId: string | null; readonly offset: string | null },
 ): Promise<RedisInstant> => {
   // A cluster has one database; its number is part of the prefix.
-  const of = { database: place.prefix === '' ? place.database : 0, prefix: place.prefix };
+  const of = { ...place, database: place.prefix === '' ? place.database : 0 };
   const { copy, result } = await filled(services, (into) => copyRdb(file.fd, of, into, signal));
   const how: HowRead = {
     way,

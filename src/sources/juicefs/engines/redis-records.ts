@@ -29,12 +29,12 @@ const BUCKET_BITS = 6;
 /** Bits of an inode that tell its bucket; each record has the whole inode. */
 const LOW_BITS = 34;
 /** Records of one run, and their bytes: what is held in memory. */
-const RUN_RECORDS = 1 << 16;
-const RUN_BYTES = 8 * 1024 * 1024;
+const RUN_RECORDS = 1 << 15;
+const RUN_BYTES = 4 * 1024 * 1024;
 /** Runs of a bucket lie beside each other. */
 const RUNS_MAX = 1 << 20;
 /** Buckets that are kept after they were read, as bytes: of objects that live for a while the collector makes much work. */
-const CACHE_BUCKETS = 256;
+const CACHE_BUCKETS = 64;
 
 /** inode u64, kind u8, action u8, index u32, number of parts u32, bytes of all parts u32; then each part behind its length u32. */
 const HEADER_BYTES = 22;

@@ -32,8 +32,6 @@ const connect = async (place: RedisPlace, protocol: 2 | 3 = 3): Promise<Redis> =
     protocol,
     host: place.host,
     port: place.port,
-    // A cluster has one database; its number is part of the prefix.
-    db: place.prefix === '' ? place.database : 0,
     ...(place.user === undefined ? {} : { username: place.user }),
     ...(place.password === undefined ? {} : { password: place.password }),
     ...(place.tls ? { tls: {} } : {}),
@@ -51,6 +49,9 @@ const connect = async (place: RedisPlace, protocol: 2 | 3 = 3): Promise<Redis> =
   try {
     await client.connect();
     await client.ping();
+    // The client's own way of choosing a database goes on with another one when that is refused. A cluster has one database; its number
+    // is part of the prefix.
+    if (place.prefix === '' && place.database !== 0) await client.select(place.database);
     return client;
   } catch (cause) {
     client.disconnect();
@@ -100,8 +101,6 @@ export interface Invalidations {
 }
 
 const CHANNEL = '__redis__:invalidate';
-/** Nobody publishes here: the answer to a subscription stands in line behind what was told before. */
-const FENCE = 'lifeboat:fence';
 
 /** `tell` gets the names, undefined when a whole database was emptied. Undefined where the server or its rules do not allow it. */
 export const subscribeInvalidations = async (
@@ -117,7 +116,8 @@ export const subscribeInvalidations = async (
     return {
       id,
       async fence() {
-        await client.subscribe(FENCE).catch((cause: unknown) => {
+        // The answer to a second subscription stands in line behind what was told before.
+        await client.subscribe(CHANNEL).catch((cause: unknown) => {
           throw mapped(cause, shownPlace(place));
         });
       },
@@ -131,7 +131,12 @@ export const subscribeInvalidations = async (
 
 const mapped = (cause: unknown, at: string): LifeboatError => {
   const message = cause instanceof Error ? cause.message : String(cause);
-  if (/WRONGPASS|NOAUTH|NOPERM|invalid password/i.test(message))
+  if (/NOPERM/.test(message))
+    return new LifeboatError('PermissionDenied', `Redis at ${at}: ${message}`, {
+      hint: 'docs/juicefs.md lists what the user must be allowed to do.',
+      cause,
+    });
+  if (/WRONGPASS|NOAUTH|invalid password/i.test(message))
     return new LifeboatError('LoginFailed', `Redis at ${at} refused the login`, { hint: 'Check user and password.', cause });
   if (/OOM command/i.test(message)) return new LifeboatError('TargetFull', `Redis at ${at} is full`, { hint: 'Raise maxmemory.', cause });
   if (/LOADING|BUSY|TRYAGAIN/.test(message)) return new LifeboatError('SourceBusy', `Redis at ${at} is busy: ${message}`, { cause });

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { LifeboatError } from '../../../errors.ts';
-import { isNeeded, type KeyCopy } from '../engines/redis-copy.ts';
+import { isNeeded, isOfInode, type KeyCopy } from '../engines/redis-copy.ts';
 import { openRdb } from './read.ts';
 
 /** Keys between two turns of the event loop. */
@@ -17,22 +17,24 @@ export interface RdbFacts {
 export interface OfRdb {
   readonly database: number;
   readonly prefix: string;
+  /** Only what stands in a dump before the trees. */
+  readonly headOnly?: boolean;
 }
 
 /** Brings what a dump needs of one volume from an RDB file into a copy. Fails with ArtifactInvalid, Unsupported. */
 export const copyRdb = async (
   file: number,
-  { database, prefix }: OfRdb,
+  { database, prefix, headOnly = false }: OfRdb,
   copy: KeyCopy,
   signal: AbortSignal | undefined,
 ): Promise<RdbFacts> => {
   const rdb = openRdb(file, {
     database,
     nameOf(key) {
-      const name = key.toString('latin1');
-      if (prefix === '') return isNeeded(name) ? name : undefined;
-      const own = name.startsWith(prefix) ? name.slice(prefix.length) : '';
-      return isNeeded(own) ? own : undefined;
+      const whole = key.toString('latin1');
+      if (!whole.startsWith(prefix)) return undefined;
+      const name = prefix === '' ? whole : whole.slice(prefix.length);
+      return isNeeded(name) && !(headOnly && isOfInode(name)) ? name : undefined;
     },
   });
   let keys = 0;
