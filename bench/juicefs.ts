@@ -1,5 +1,5 @@
 /**
- * `JUICEFS_BIN=/path/to/juicefs node bench/juicefs.ts --inodes 200000 --engines sqlite,postgres,redis,mysql`: dump and load of a JuiceFS
+ * `JUICEFS_BIN=/path/to/juicefs npm run bench -- juicefs --inodes 200000 --engines sqlite,postgres,redis,mysql`: dump and load of a JuiceFS
  * volume, beside the real juicefs where there is one, on one machine, in one run, on servers of its own. `--input` is a dump to begin
  * with; else one is generated. `--slow` also runs juicefs dump without --fast, which takes long on servers.
  */

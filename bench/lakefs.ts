@@ -2,7 +2,7 @@
  * Copies a namespace between two buckets of one local S3 server, first and again with nothing changed, against s5cmd and
  * `aws s3 sync`; and proves a repository offline.
  *
- *   node bench/lakefs.ts [--objects 20000] [--s5cmd /path] [--endpoint http://127.0.0.1:9000]
+ *   npm run bench -- lakefs [--objects 20000] [--s5cmd /path] [--endpoint http://127.0.0.1:9000]
  *
  * The server is the one of test/support, in memory, or that of --endpoint, whose buckets `namespace`, `lifeboat`, `s5cmd` and `aws`
  * are there and empty; its keys are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.

@@ -1,5 +1,5 @@
 /**
- * `node bench/meilisearch.ts [documents]`: how fast a Meilisearch is dumped over HTTP, beside its own dump in the same run, and that dump
+ * `npm run bench -- meilisearch [documents]`: how fast a Meilisearch is dumped over HTTP, beside its own dump in the same run, and that dump
  * verified. LIFEBOAT_TEST_MEILISEARCH is the path of a meilisearch program, which is started, filled and stopped. Without it pages come
  * from memory, and only Lifeboat's side is measured.
  */

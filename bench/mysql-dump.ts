@@ -1,6 +1,6 @@
 /**
  * A catalogue on a MariaDB of its own: `lifeboat backup` beside mysqldump | zstd and mydumper, `lifeboat restore` beside mysql and
- * myloader, in one run. `node bench/mysql-dump.ts [--tables 30000] [--rounds 3]`. CPU is that of the clients; the server's is not in it.
+ * myloader, in one run. `npm run bench -- mysql [--tables 30000] [--rounds 3]`. CPU is that of the clients; the server's is not in it.
  */
 import { existsSync, statSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';

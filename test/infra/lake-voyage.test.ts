@@ -37,6 +37,7 @@ const environment = (storage: { readonly endpoint: string }): unknown =>
       sources: { lake: raw.sources.lake },
       targets: { restored: { ...restored, namespace: 's3://acme-lake-drills/restored' } },
     });
+    Object.assign(raw.deployment, { notifications: {} });
     Object.assign(raw.deployment.storage.lake, { write: ['s3://acme-lake-drills/lifeboat', 's3://acme-lake-drills/restored'] });
     Object.assign(raw.store, { forcePathStyle: true });
     Object.assign(raw.control, { forcePathStyle: true });

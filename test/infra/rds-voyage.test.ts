@@ -27,7 +27,7 @@ const environment = (): unknown =>
   exampleWith((raw) => {
     const at = { kind: 'rds', instance: 'sea', sslmode: 'disable', concurrency: 2, retention: { last: 1 } };
     const placement = { subnetGroup: 'drills', securityGroups: ['sg-0123456789abcdef1'], parameterGroup: 'drills' };
-    Object.assign(raw.deployment, { storage: {}, kms: { databaseKeys: [KEY_HERE] } });
+    Object.assign(raw.deployment, { storage: {}, notifications: {}, kms: { databaseKeys: [KEY_HERE] } });
     Object.assign(raw, {
       sources: {
         [SNAPSHOTS]: {
