@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { LifeboatError } from '../../src/errors.ts';
 import type { MachineName } from '../../src/environment/names.ts';
+import { LifeboatError } from '../../src/errors.ts';
 import type { Ended } from '../../src/machines/ended.ts';
 import { artifactOf, leaseHolder, listed, mustVerify, objectsOf, soundManifests } from '../support/checks.ts';
 import { type Content, exampleContent, textOf } from '../support/fake-server.ts';
