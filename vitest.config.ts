@@ -8,8 +8,6 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    // Real servers and killed processes share two busy cores; a test that passed only when tried again says so in its line.
-    retry: process.env['CI'] === 'true' ? 1 : 0,
     // Tests that use fast-check or a real server print what failed; a diff of 100 KB helps nobody.
     chaiConfig: { truncateThreshold: 400 },
   },
