@@ -68,6 +68,9 @@ export interface PostgresSession extends SqlSession {
   exportSnapshot(): Promise<string>;
 }
 
+/** A dump asks for some hundred keys at a time; without statistics, after a load, the planner would read a whole table for them. */
+const BY_KEY = 'SET LOCAL enable_seqscan = off';
+
 const NAME = /^[A-Fa-f0-9-]{1,64}$/;
 
 /** Fails with ConnectionRefused, LoginFailed or NoSuchDatabase. */
@@ -112,7 +115,7 @@ export const openPostgres = async (place: PostgresPlace): Promise<PostgresSessio
       await run(begin, 'beginning to read');
     },
     async join(snapshot) {
-      await run(begin, 'beginning to read');
+      await run(`${begin}; ${BY_KEY}`, 'beginning to read');
       if (snapshot === undefined) return;
       if (!NAME.test(snapshot)) throw new LifeboatError('InstantLost', 'the name of the snapshot is not one');
       await run(`SET TRANSACTION SNAPSHOT ${literal(snapshot)}`, 'joining the instant');
