@@ -5,6 +5,7 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import type { Construct } from 'constructs';
+import { SHRUNK_PERCENT } from '../src/backup/shrink.ts';
 import { alarmName, METRICS } from '../src/environment/names.ts';
 import { allowedAge } from './ages.ts';
 import type { DeployableSource } from './deployable.ts';
@@ -16,9 +17,6 @@ const WATCHES_MISSED = 3;
 
 /** The backup machine's own timeout and an hour. */
 const LEASE_MAX_SECONDS = 43_200 + 3600;
-
-/** A database that lost half of its rows overnight was hardly tidied up. */
-const DROPPED_MAX_PERCENT = 50;
 
 export interface AlarmPlace {
   readonly environment: string;
@@ -122,14 +120,14 @@ export const sourceAlarms = (scope: Construct, place: AlarmPlace, { name, entry 
   }
   make({
     alarm: 'backup-shrunk',
-    meaning: `The newest backup of ${name} has less than ${100 - DROPPED_MAX_PERCENT} % of the rows or bytes of the one before.`,
+    meaning: `The newest backup of ${name} has less than ${100 - SHRUNK_PERCENT} % of the rows or bytes of the one before.`,
     metric: new MathExpression({
       expression: 'MAX([rows, bytes])',
       label: 'dropped, in percent',
       period: HOUR,
       usingMetrics: { rows: metric('RowsDropped'), bytes: metric('BytesDropped') },
     }),
-    above: DROPPED_MAX_PERCENT,
+    above: SHRUNK_PERCENT,
     missing: 'fine',
   });
   make({

@@ -4,7 +4,7 @@ import { Architecture, type Code, Function as LambdaFunction, LoggingFormat, Run
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import type { Deployment } from '../src/environment/deployment.ts';
-import { SIZES, type Step } from '../src/environment/steps.ts';
+import { SIZES, type Step, YOUNG_GENERATION } from '../src/environment/steps.ts';
 import type { Network } from './network.ts';
 
 export interface FunctionProps {
@@ -44,8 +44,7 @@ export const stepFunction = (scope: Construct, props: FunctionProps): LambdaFunc
     ...(props.network === undefined ? {} : { ...props.network }),
     environment: {
       LIFEBOAT_ENVIRONMENT_FILE: `/var/task/${props.environment}.json`,
-      // The young generation as src/local/pool.ts bounds it: memory is measured with it.
-      NODE_OPTIONS: '--enable-source-maps --max-semi-space-size=16',
+      NODE_OPTIONS: `--enable-source-maps ${YOUNG_GENERATION}`,
       // Has the authorities of RDS, which Node does not know.
       NODE_EXTRA_CA_CERTS: '/var/runtime/ca-cert.pem',
     },

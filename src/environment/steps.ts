@@ -73,3 +73,6 @@ export const STEPS: Readonly<Record<string, Step>> = {
 /** One function an environment each. */
 export const WATCH = 'watch';
 export const NOTIFY = 'notify';
+
+/** In MiB: Node lets the young generation grow to many times of it, a hundred and more of memory, where many requests are in flight. */
+export const YOUNG_GENERATION = '--max-semi-space-size=16';

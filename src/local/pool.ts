@@ -7,6 +7,7 @@ import type { Progress, Report } from '../backup/progress.ts';
 import type { Json } from '../backup/types.ts';
 import type { Environment } from '../environment/environment.ts';
 import { environmentFile } from '../environment/parse.ts';
+import { YOUNG_GENERATION } from '../environment/steps.ts';
 import { LifeboatError } from '../errors.ts';
 import { functionTimedOut } from './asl/errors.ts';
 
@@ -18,9 +19,6 @@ const WORKERS_MAX = 32;
 
 /** Processes started before they are asked for, while the first step works: two lanes of holders, and who waits for them. */
 const WORKERS_WARM = 3;
-
-/** In MiB: Node lets the young generation grow to many times of it, a hundred and more of memory, where many requests are in flight. */
-const YOUNG_GENERATION = '--max-semi-space-size=16';
 
 /** Bytes of a worker's stderr that are kept for the message of its death. */
 const STDERR_KEPT_BYTES = 4096;

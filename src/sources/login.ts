@@ -1,4 +1,5 @@
 import { getCACertificates } from 'node:tls';
+import { z } from 'zod';
 import { isLifeboatError, LifeboatError } from '../errors.ts';
 import type { Services } from './contract.ts';
 
@@ -8,6 +9,19 @@ import type { Services } from './contract.ts';
  */
 
 export const AUTHS = ['password', 'iam'] as const;
+
+const SSL_MODES = ['disable', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
+
+/** Of the address of a server, beside its user and password. */
+export const LOGIN_FIELDS = {
+  auth: z.enum(AUTHS).default('password').describe('iam: a token of AWS in place of a password, for RDS.'),
+  sslmode: z.enum(SSL_MODES).optional().describe('Absent: verify-full for RDS and in functions on AWS, else prefer.'),
+  /** Without it, `verify-*` trusts what Node trusts (NODE_EXTRA_CA_CERTS adds to it). */
+  sslrootcert: z
+    .string()
+    .optional()
+    .describe("PEM file, or rds for Amazon's own, which are taken by themselves where the host is one of RDS."),
+};
 
 /** Of an address. */
 export interface Login<Mode extends string> {

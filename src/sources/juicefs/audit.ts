@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type DigestFactory, loadDigest } from '../../backup/digest.ts';
+import { restoreInput } from '../../backup/restore-input.ts';
 import type { Check, Manifest } from '../../backup/types.ts';
 import { isLifeboatError } from '../../errors.ts';
 import type { AuditFacts, Cursor, Objects, Part, Services, Stage, TaskContext } from '../contract.ts';
@@ -16,7 +17,7 @@ import { openStretch } from './read/document.ts';
 import { planStretches, StretchSchema, type StretchTask, volume } from './read/plan.ts';
 import { entryDigest, headDigests } from './read/rows.ts';
 import { digestSink, stretchOf } from './read/segments.ts';
-import { readHeadToLoad, restoreInput } from './restore-input.ts';
+import { readHeadToLoad } from './restore-input.ts';
 import { juicefsBinary } from './vendor/binary.ts';
 import { readByJuicefs } from './vendor/dump.ts';
 import { countByFsck } from './vendor/fsck.ts';

@@ -34,6 +34,26 @@ export interface Attr {
   readonly tier: number;
 }
 
+/** The root of the trash, as a volume that was just formatted has it. */
+export const trashAttr = (seconds: bigint, nanoseconds: number): Attr => ({
+  inode: TRASH_INODE,
+  type: TYPE.directory,
+  flags: 0,
+  mode: 0o555,
+  uid: 0,
+  gid: 0,
+  atime: seconds,
+  atimensec: nanoseconds,
+  mtime: seconds,
+  mtimensec: nanoseconds,
+  ctime: seconds,
+  ctimensec: nanoseconds,
+  nlink: 2,
+  length: 0n,
+  rdev: 0,
+  tier: 0,
+});
+
 export interface Xattr {
   readonly name: Uint8Array;
   readonly value: Uint8Array;

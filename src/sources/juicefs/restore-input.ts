@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import { restoreInput } from '../../backup/restore-input.ts';
 import type { Manifest, Segment } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
-import type { SegmentSource, StageContext, StageInput } from '../contract.ts';
+import type { SegmentSource, StageContext } from '../contract.ts';
 import type { HeadToLoad } from './engines/writer.ts';
 import { openParser, type Start } from './format/parse.ts';
 import { headReader } from './write/head.ts';
@@ -17,13 +18,6 @@ const SegmentContextSchema = z.discriminatedUnion('kind', [
   }),
 ]);
 export type SegmentContext = z.output<typeof SegmentContextSchema>;
-
-export type RestoreInput = Extract<StageInput, { kind: 'restore' }>;
-
-export const restoreInput = (context: StageContext): RestoreInput => {
-  if (context.input.kind === 'restore') return context.input;
-  throw new Error('a stage of a restore was run within a backup');
-};
 
 export const contextOf = (segment: Segment): SegmentContext => {
   const context = SegmentContextSchema.safeParse(segment.context);

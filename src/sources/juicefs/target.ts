@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
+import { type RestoreInput, restoreInput } from '../../backup/restore-input.ts';
 import type { Segment } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
 import type { Loaded, LoadOptions, Part, Services, Stage, Target, TargetFacts, TaskContext } from '../contract.ts';
@@ -9,7 +10,7 @@ import { openWriter } from './engines/open.ts';
 import { removeSqlite } from './engines/sqlite.ts';
 import { FINISH_STEPS, type FinishStep, type Writer } from './engines/writer.ts';
 import { openParser } from './format/parse.ts';
-import { type RestoreInput, readHeadToLoad, restoreInput, startOf, treeSegments } from './restore-input.ts';
+import { readHeadToLoad, startOf, treeSegments } from './restore-input.ts';
 import { discardStage, makeScratch, scratchExists } from './scratch.ts';
 import { tamperWith } from './tamper.ts';
 import { loadDump, openBatches, pieces } from './write/load.ts';

@@ -1,19 +1,11 @@
+import type { RestoreInput } from '../../backup/restore-input.ts';
 import { LifeboatError } from '../../errors.ts';
 import type { Objects, Services, Stage } from '../contract.ts';
 import type { LakefsAddress } from './address.ts';
 import { overlaps } from './namespace.ts';
 import { branches, findRepository, repositories } from './rest/api.ts';
 import type { Client } from './rest/client.ts';
-import {
-  isMarker,
-  namespaceOf,
-  openTargetNamespace,
-  type RestoreInput,
-  readMarker,
-  restoreInput,
-  scratchNamespace,
-  writeMarker,
-} from './restore-input.ts';
+import { isMarker, namespaceOf, openTargetNamespace, readMarker, restoreInput, scratchNamespace, writeMarker } from './restore-input.ts';
 import { connect, placeOf } from './session.ts';
 
 /** Looks at everything that could be overwritten, and marks the namespace. */

@@ -1,13 +1,12 @@
 import { z } from 'zod';
+import { type RestoreInput, restoreInput as restoreOf } from '../../backup/restore-input.ts';
 import type { Manifest, Segment } from '../../backup/types.ts';
 import { isLifeboatError, LifeboatError } from '../../errors.ts';
-import type { Objects, Services, StageContext, StageInput } from '../contract.ts';
+import type { Objects, Services, StageContext } from '../contract.ts';
 import { isScratch, type LakefsAddress } from './address.ts';
 import { type Details, detailsOf } from './gathered.ts';
 import { contextOf } from './inventory.ts';
 import { openNamespace } from './namespace.ts';
-
-export type RestoreInput = Extract<StageInput, { kind: 'restore' }>;
 
 /** In the namespace while a restore into it has not ended; names the restore. */
 const MARKER = '_lifeboat/restore.json';
@@ -15,8 +14,8 @@ const MARKER_MAX_BYTES = 64 * 1024;
 const Marker = z.object({ restore: z.string(), repository: z.string() });
 
 export const restoreInput = (context: StageContext): RestoreInput & { readonly details: Details } => {
-  if (context.input.kind !== 'restore') throw new Error('a stage of a restore was run within a backup');
-  return { ...context.input, details: detailsOf(context.input.manifest) };
+  const input = restoreOf(context);
+  return { ...input, details: detailsOf(input.manifest) };
 };
 
 export const segmentsOf = (manifest: Manifest, kind: ReturnType<typeof contextOf>['kind']): Segment[] =>

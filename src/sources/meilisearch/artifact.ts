@@ -1,20 +1,13 @@
 import { z } from 'zod';
 import type { Manifest, Segment } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
-import type { SegmentSource, StageContext, StageInput } from '../contract.ts';
+import type { SegmentSource, StageContext } from '../contract.ts';
 import { type DumpContents, readContents } from './dump/contents.ts';
 import { readGzip } from './dump/gzip-read.ts';
 import { readLines } from './dump/lines.ts';
 import { readTar } from './dump/tar-read.ts';
 import { DetailsSchema } from './dump-facts.ts';
 import { type Search, SearchSchema } from './searches.ts';
-
-export type RestoreInput = Extract<StageInput, { kind: 'restore' }>;
-
-export const restoreInput = (context: StageContext): RestoreInput => {
-  if (context.input.kind === 'restore') return context.input;
-  throw new Error('a stage of a restore was run within a backup');
-};
 
 const ContextSchema = z.object({
   kind: z.enum(['instance', 'settings', 'documents', 'frame', 'searches', 'file']),

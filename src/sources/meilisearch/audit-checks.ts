@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { loadDigest } from '../../backup/digest.ts';
+import { restoreInput } from '../../backup/restore-input.ts';
 import type { Check, ClassDigest } from '../../backup/types.ts';
 import type { Part, Services, TaskContext } from '../contract.ts';
 import { featuresOf, type Index, type Key, keysOf, optionalJson, settingsOf } from './api.ts';
-import { contentsOf, detailsOf, restoreInput, searchesOf } from './artifact.ts';
+import { contentsOf, detailsOf, searchesOf } from './artifact.ts';
 import { INDEX_CLASS, indexRow, KEY_CLASS, keyRow, SETTINGS_CLASS, settingsRow } from './classes.ts';
 import type { Client } from './client.ts';
 import { digestRules } from './digest-contents.ts';

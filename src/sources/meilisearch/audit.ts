@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { loadDigest } from '../../backup/digest.ts';
+import { restoreInput } from '../../backup/restore-input.ts';
 import type { Cursor, Part, Services, Stage, TaskContext } from '../contract.ts';
 import type { InstanceAddress } from './address.ts';
 import { type Index, indexesOf, statsOf } from './api.ts';
-import { restoreInput } from './artifact.ts';
 import { auditInstance } from './audit-checks.ts';
 import { type Client, withClient } from './client.ts';
 import { DOCUMENT_COLUMNS, documentRows, documentsClass } from './dump/document-row.ts';

@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import { restoreInput } from '../../backup/restore-input.ts';
 import type { Json } from '../../backup/types.ts';
 import type { Budget, Services, Stage } from '../contract.ts';
 import type { InstanceAddress } from './address.ts';
 import { keysOf, optionalJson } from './api.ts';
-import { contentsOf, restoreInput } from './artifact.ts';
+import { contentsOf } from './artifact.ts';
 import { isRestorable } from './classes.ts';
 import { type Client, withClient } from './client.ts';
 import type { DumpContents, KeyLine } from './dump/contents.ts';

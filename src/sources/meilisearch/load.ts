@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import { restoreInput } from '../../backup/restore-input.ts';
 import type { Segment } from '../../backup/types.ts';
 import type { Cursor, Part, Services, Stage, TaskContext } from '../contract.ts';
 import type { InstanceAddress } from './address.ts';
-import { contentsOf, documentSegments, fileTar, isFile, restoreInput } from './artifact.ts';
+import { contentsOf, documentSegments, fileTar, isFile } from './artifact.ts';
 import { type Client, withClient } from './client.ts';
 import { DOCUMENTS } from './dump/contents.ts';
 import { fileBatches } from './file-batches.ts';

@@ -1,9 +1,10 @@
+import { restoreInput } from '../../backup/restore-input.ts';
 import type { Manifest } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
 import type { Budget, Services, Stage } from '../contract.ts';
 import { type InstanceAddress, placeOf } from './address.ts';
 import { enqueue, featuresOf, type Index, indexesOf, indexPath, keysOf, versionOf } from './api.ts';
-import { contentsOf, restoreInput } from './artifact.ts';
+import { contentsOf } from './artifact.ts';
 import { type Client, withClient } from './client.ts';
 import type { DumpContents } from './dump/contents.ts';
 import { MARKER_INDEX, type Marker, mustEnd, readMarker, writeMarker } from './marker.ts';

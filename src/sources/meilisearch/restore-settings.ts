@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import { restoreInput } from '../../backup/restore-input.ts';
 import { LifeboatError } from '../../errors.ts';
 import type { Budget, Services, Stage } from '../contract.ts';
 import type { InstanceAddress } from './address.ts';
 import { enqueue, IndexSchema, indexPath } from './api.ts';
-import { contentsOf, restoreInput } from './artifact.ts';
+import { contentsOf } from './artifact.ts';
 import { shownSettings } from './classes.ts';
 import { type Client, withClient } from './client.ts';
 import type { DumpContents, DumpIndex } from './dump/contents.ts';

@@ -1,8 +1,6 @@
 import { z } from 'zod';
 import { LifeboatError } from '../../errors.ts';
-import { AUTHS, iamProblem } from '../login.ts';
-
-export const SSL_MODES = ['disable', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
+import { iamProblem, LOGIN_FIELDS } from '../login.ts';
 
 /** How the lanes of a backup come to one instant; docs/openmetadata-on-mysql.md compares them. */
 export const BARRIERS = ['auto', 'binlog-snapshot', 'lock-tables', 'global-lock'] as const;
@@ -19,13 +17,7 @@ const Fields = z.strictObject({
   user: z.string().min(1),
   password: z.string().optional(),
   inlinePassword: z.string().optional(),
-  auth: z.enum(AUTHS).default('password').describe('iam: a token of AWS in place of a password, for RDS.'),
-  sslmode: z.enum(SSL_MODES).optional().describe('Absent: verify-full for RDS and in functions on AWS, else prefer.'),
-  /** A PEM file. Without it, `verify-*` trusts what Node trusts (NODE_EXTRA_CA_CERTS adds to it). */
-  sslrootcert: z
-    .string()
-    .optional()
-    .describe("PEM file, or rds for Amazon's own, which are taken by themselves where the host is one of RDS."),
+  ...LOGIN_FIELDS,
   /**
    * `auto` locks nothing where MariaDB's binary log can prove that all lanes see the same, and else does as `lock-tables`, which needs
    * the privilege LOCK TABLES. `binlog-snapshot` never locks. `global-lock` (FLUSH TABLES WITH READ LOCK) needs RELOAD and stops every writer.

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { loadDigest, sumDigests } from '../../backup/digest.ts';
 import { ordinal } from '../../backup/ordinal.ts';
-import { blockPool } from '../../backup/segment-stream.ts';
 import type { ClassDigest, Segment } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
 import type { Claims, Part, Services, TaskContext } from '../contract.ts';
@@ -16,7 +15,8 @@ import { type Keeper, openKeeper } from './keeper.ts';
 import { passBarrier } from './pass-barrier.ts';
 import type { Passed } from './passed.ts';
 import { tooLarge } from './plan.ts';
-import { type DumpMeans, dumpRows } from './rows.ts';
+import { dumpRows } from './rows.ts';
+import type { Reading } from './table-rows.ts';
 import type { Chunk, LaneTask } from './tasks.ts';
 import { loadTranscoder } from './transcoder.ts';
 
@@ -77,7 +77,7 @@ const asLost = (error: unknown, lane: number): unknown => {
 };
 
 interface Lane {
-  readonly means: DumpMeans;
+  readonly means: Reading;
   readonly services: Services;
   readonly task: LaneTask;
   readonly claims: Claims;
@@ -168,9 +168,9 @@ export const dumpChunk = async (
 };
 
 /** All that a connection needs to read with. */
-export const dumpMeans = async (connection: Connection): Promise<DumpMeans> => {
+export const dumpMeans = async (connection: Connection): Promise<Reading> => {
   const [factory, transcoder] = await Promise.all([loadDigest(), loadTranscoder()]);
-  return { connection, factory, transcoder, pool: blockPool() };
+  return { connection, factory, transcoder };
 };
 
 const missing = (name: string): never => {

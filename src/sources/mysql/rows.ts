@@ -1,4 +1,4 @@
-import { BLOCK_BYTES, type BlockPool, openSegment, type SegmentStream } from '../../backup/segment-stream.ts';
+import { BLOCK_BYTES, openSegment, type SegmentStream } from '../../backup/segment-stream.ts';
 import type { ClassDigest, Ordinal, Segment } from '../../backup/types.ts';
 import type { TaskContext } from '../contract.ts';
 import type { Table } from './catalog.ts';
@@ -22,24 +22,16 @@ export interface DumpedRows {
   readonly digests: readonly ClassDigest[];
 }
 
-/** What reading needs, and the buffers that are filled again. */
-export interface DumpMeans extends Reading {
-  readonly pool: BlockPool;
-}
-
 /** Reads pieces into one segment. Resolves when the server has sent the last row, or fails when the lane's time is over. */
 export const dumpRows = async (
-  means: DumpMeans,
+  means: Reading,
   pieces: readonly { readonly piece: Piece; readonly table: Table }[],
   at: Ordinal,
   context: TaskContext,
 ): Promise<DumpedRows> => {
-  const { connection, pool } = means;
+  const { connection } = means;
   const contextOf = { kind: 'rows', tables: [] as { name: string; rows: number; transactional: boolean }[] };
-  const stream = openSegment(
-    (blocks) => context.write.write(at, blocks, { encoding: 'zstd', extension: 'sql.zst', recycle: pool.giveBack }),
-    pool,
-  );
+  const stream = openSegment((blocks, recycle) => context.write.write(at, blocks, { encoding: 'zstd', extension: 'sql.zst', recycle }));
   const segment = stream.written.then((done) => ({ ...done, context: contextOf }));
   segment.catch(() => {});
   const digests: ClassDigest[] = [];

@@ -1,8 +1,6 @@
 import { z } from 'zod';
 import { LifeboatError } from '../../errors.ts';
-import { AUTHS, iamProblem } from '../login.ts';
-
-export const SSL_MODES = ['disable', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
+import { iamProblem, LOGIN_FIELDS } from '../login.ts';
 
 /**
  * Where a PostgreSQL database lives and how to log in. `password` is a reference (`env:NAME`, `file:/path`,
@@ -16,13 +14,7 @@ const Fields = z.strictObject({
   user: z.string().min(1),
   password: z.string().optional(),
   inlinePassword: z.string().optional(),
-  auth: z.enum(AUTHS).default('password').describe('iam: a token of AWS in place of a password, for RDS.'),
-  sslmode: z.enum(SSL_MODES).optional().describe('Absent: verify-full for RDS and in functions on AWS, else prefer.'),
-  /** PEM files. Without a root certificate, `verify-*` trusts what Node trusts (NODE_EXTRA_CA_CERTS adds to it). */
-  sslrootcert: z
-    .string()
-    .optional()
-    .describe("PEM file, or rds for Amazon's own, which are taken by themselves where the host is one of RDS."),
+  ...LOGIN_FIELDS,
   sslcert: z.string().optional(),
   sslkey: z.string().optional(),
   /** Of an OpenMetadata that lives here: a reference to its FERNET_KEY, whose fingerprint and fit are then part of the backup. */

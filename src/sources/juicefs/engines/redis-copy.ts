@@ -3,6 +3,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { LifeboatError } from '../../../errors.ts';
 import type { Piece } from '../rdb/read.ts';
 import { EDGE_BYTES } from './redis-attr.ts';
+import { COUNTERS } from './redis-head.ts';
 import { type InodeData, openRecords } from './redis-records.ts';
 
 /** Of pages of the copy; what else is read of it stays in the system's own cache. */
@@ -37,7 +38,7 @@ export interface KeyCopy {
 }
 
 /** Keys that a dump needs and that are not of one inode. */
-const OTHER = new Set([
+const OTHER = new Set<string>([
   'setting',
   'acl',
   'allSessions',
@@ -46,14 +47,7 @@ const OTHER = new Set([
   'dirQuota',
   'userQuota',
   'groupQuota',
-  'usedSpace',
-  'totalInodes',
-  'nextinode',
-  'nextchunk',
-  'nextsession',
-  'nextTrash',
-  'nextCleanupSlices',
-  'txnLastLog',
+  ...COUNTERS,
 ]);
 
 const LETTERS = 'idcxs';

@@ -1,5 +1,5 @@
 import type { Check } from '../../../backup/types.ts';
-import { align4K, isLimited, ROOT_INODE, TRASH_INODE, TYPE } from '../model.ts';
+import { align4K, isLimited, ROOT_INODE, TRASH_INODE, TYPE, trashAttr } from '../model.ts';
 import { nextIds } from '../write/next-ids.ts';
 import { bytesOf, listOfReplies, numberOf, type RedisSession } from './redis.ts';
 import { EDGE_BYTES, encodeAttr } from './redis-attr.ts';
@@ -28,24 +28,7 @@ export const redisFinish = async (session: RedisSession, step: FinishStep, head:
 /** A dump without trash would leave a volume in which nothing can be deleted. */
 const ensureTrash = async (session: RedisSession, now: Date): Promise<void> => {
   const seconds = BigInt(Math.floor(now.getTime() / 1000));
-  const attr = {
-    inode: TRASH_INODE,
-    type: TYPE.directory,
-    flags: 0,
-    mode: 0o555,
-    uid: 0,
-    gid: 0,
-    atime: seconds,
-    atimensec: 0,
-    mtime: seconds,
-    mtimensec: 0,
-    ctime: seconds,
-    ctimensec: 0,
-    nlink: 2,
-    length: 0n,
-    rdev: 0,
-    tier: 0,
-  };
+  const attr = trashAttr(seconds, 0);
   const bytes = encodeAttr(attr, { parent: ROOT_INODE, accessAcl: 0, defaultAcl: 0, length: 4096n });
   await session.call('SETNX', `${session.prefix}i${TRASH_INODE}`, bytes);
   for (const name of ['dirDataLength', 'dirUsedSpace', 'dirUsedInodes'])

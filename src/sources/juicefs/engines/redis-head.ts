@@ -3,7 +3,8 @@ import type { Acl, AclEntry, DelFile, Head, Quota, Sustained } from '../model.ts
 import { numberOf } from './redis.ts';
 import type { Keys } from './redis-keys.ts';
 
-const COUNTERS = [
+/** Keys of single numbers. */
+export const COUNTERS = [
   'usedSpace',
   'totalInodes',
   'nextinode',

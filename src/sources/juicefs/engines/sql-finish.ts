@@ -1,4 +1,4 @@
-import { isLimited, ROOT_INODE, TRASH_INODE, TYPE } from '../model.ts';
+import { isLimited, ROOT_INODE, TRASH_INODE, trashAttr } from '../model.ts';
 import { nextIds } from '../write/next-ids.ts';
 import { integer, type SqlSession } from './sql.ts';
 import { foldersInFolders, namesOfFiles, statistics, usedBelow, usedByOwner, usedInAll } from './sql-derived.ts';
@@ -24,24 +24,7 @@ export const finishStep = async (session: SqlSession, step: FinishStep, head: He
 const ensureTrash = async ({ dialect, run }: SqlSession, now: Date): Promise<void> => {
   const time = BigInt(Math.floor(now.getTime() / 1000));
   const nanos = (now.getTime() % 1000) * 1_000_000;
-  const attr = {
-    inode: TRASH_INODE,
-    type: TYPE.directory,
-    flags: 0,
-    mode: 0o555,
-    uid: 0,
-    gid: 0,
-    atime: time,
-    atimensec: nanos,
-    mtime: time,
-    mtimensec: nanos,
-    ctime: time,
-    ctimensec: nanos,
-    nlink: 2,
-    length: 0n,
-    rdev: 0,
-    tier: 0,
-  };
+  const attr = trashAttr(time, nanos);
   const row = nodeRow({ attr, parent: ROOT_INODE, symlink: undefined, accessRule: 0, defaultRule: 0 });
   await run(dialect.insertIfAbsent(dialect.table('node'), NODE_COLUMNS, [row]), 'making the trash');
 };

@@ -1,7 +1,7 @@
+import { restoreInput } from '../../../backup/restore-input.ts';
 import { LifeboatError } from '../../../errors.ts';
 import type { Budget, Services, Stage, Tampering, Target, TargetFacts } from '../../contract.ts';
 import { type FolderAddress, placeOf } from '../address.ts';
-import { restoreInput } from '../artifact.ts';
 import { tamperInstance } from '../tamper.ts';
 import { auditFolderStage } from './audit.ts';
 import { importStage } from './import.ts';
