@@ -11,6 +11,7 @@ import type { Json } from '../backup/types.ts';
 import type { Run } from '../cli/engine.ts';
 import type { MachineName } from '../environment/names.ts';
 import { LifeboatError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import type { Ended, MachineInput } from '../machines/ended.ts';
 import { asked } from './clients.ts';
 import { isMissing, isPassing } from './errors.ts';
@@ -131,7 +132,7 @@ const endedAs = (execution: string, { status, output, error = '', cause = '', st
 
 const parsed = (output: string | undefined, execution: string): Json => {
   try {
-    return JSON.parse(output ?? 'null');
+    return parseJson(output ?? 'null');
   } catch (cause) {
     throw new LifeboatError('Unsupported', `the output of execution ${execution} is not JSON`, { cause });
   }

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { ExecutionInfo, LogLine } from '../cli/engine.ts';
 import { functionLogs } from '../environment/names.ts';
 import { LifeboatError } from '../errors.ts';
+import { parseIfJson } from '../json.ts';
 import { asked, clientOptions } from './clients.ts';
 import { isMissing } from './errors.ts';
 import { machinesOf } from './executions.ts';
@@ -136,7 +137,7 @@ const SHARED = /^(timestamp|level|message|service|environment|source|function_na
 
 /** A structured line as people read it: `INFO done stage=dump rows=7`. Any other line is as it is. */
 const toldIn = (message: string): string => {
-  const line = StructuredSchema.safeParse(parsed(message));
+  const line = StructuredSchema.safeParse(parseIfJson(message));
   if (!line.success) return message;
   const more = Object.entries(line.data).filter(([name, value]) => !SHARED.test(name) && value !== undefined && value !== '');
   return [
@@ -147,14 +148,6 @@ const toldIn = (message: string): string => {
 };
 
 const StructuredSchema = z.looseObject({ level: z.string(), message: z.string() });
-
-const parsed = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-};
 
 /** With a log group of its own choice, Lambda names a stream `2026/11/21/prod-catalog-dump-task[$LATEST]<id>`. */
 const stepOf = (stream: string, environment: string, source: string): string => {

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { LifeboatError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 
 /**
  * Canonical JSON (RFC 8785: keys sorted by UTF-16 code units, no white space) and a newline: equal values are equal bytes, so
@@ -56,7 +57,7 @@ export const invalid = (what: string, why: string, cause?: unknown): LifeboatErr
 
 const parse = (what: string, bytes: Uint8Array): unknown => {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return parseJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
     throw invalid(what, 'it is not JSON in UTF-8', cause);
   }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { isErrorCode, isRetryable, LifeboatError } from '../errors.ts';
+import { parseIfJson } from '../json.ts';
 import { failuresPrefix } from './control-keys.ts';
 import { createJson, readJson } from './objects.ts';
 import type { Runtime } from './runtime.ts';
@@ -63,7 +64,7 @@ export const failureOfCaught = (caught: unknown): Failure => {
   const output = ErrorOutputSchema.safeParse(caught);
   if (!output.success) return { step: '', code: 'BackupFailed', message: 'it failed, and nothing says why', hint: '' };
   const { Error: name, Cause: cause } = output.data;
-  const parsed = parseJson(cause);
+  const parsed = parseIfJson(cause);
   if (KILLED.test(name)) return killed(name, cause);
   const lambda = LambdaCauseSchema.safeParse(parsed);
   if (lambda.success) return splitHint(lambda.data.errorType, lambda.data.errorMessage);
@@ -83,14 +84,6 @@ const killed = (name: string, cause: string): Failure => ({
 const splitHint = (code: string, text: string): Failure => {
   const [message = '', hint = ''] = text.split(HINT);
   return { step: '', code, message, hint };
-};
-
-const parseJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 };
 
 /** The failure as the error that it was. */

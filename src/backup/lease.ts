@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { LifeboatError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import type { Store } from '../stores/store.ts';
 import { canonicalJson } from './canonical.ts';
 import { leaseKey } from './layout.ts';
@@ -130,7 +131,7 @@ const readLease = async (
 
 const parse = (bytes: Uint8Array): LeaseRecord | 'unreadable' => {
   try {
-    const parsed = RecordSchema.safeParse(JSON.parse(Buffer.from(bytes).toString('utf8')));
+    const parsed = RecordSchema.safeParse(parseJson(Buffer.from(bytes).toString('utf8')));
     return parsed.success ? parsed.data : 'unreadable';
   } catch {
     return 'unreadable';

@@ -1,4 +1,5 @@
 import { isLifeboatError, LifeboatError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import type { Store } from '../stores/store.ts';
 
 /** Small objects are read whole; what is larger than this is streamed. */
@@ -31,7 +32,7 @@ export const readJson = async (store: Store, key: string): Promise<unknown> => {
   const bytes = await readAll(store, key);
   if (bytes === undefined) return undefined;
   try {
-    return JSON.parse(Buffer.from(bytes).toString('utf8'));
+    return parseJson(Buffer.from(bytes).toString('utf8'));
   } catch (cause) {
     throw new LifeboatError('ManifestInvalid', `${key} is not JSON`, { cause });
   }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { LifeboatError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import type { Budget, Stage } from '../sources/contract.ts';
 import { readAll } from './objects.ts';
 import { type TaskLine, TaskLineSchema } from './plan-index.ts';
@@ -21,7 +22,7 @@ export interface SequenceOutcome {
 
 /** Runs a whole small stage (seal, discard) in one function, task after task, as far as the budget goes. */
 export const runSequence = async (stage: Stage, run: Run, budget: Budget, resume: string | null): Promise<SequenceOutcome> => {
-  let cursor: SequenceCursor = resume === null ? { planning: 0, resume: null } : CursorSchema.parse(JSON.parse(resume));
+  let cursor: SequenceCursor = resume === null ? { planning: 0, resume: null } : CursorSchema.parse(parseJson(resume));
   while ('planning' in cursor) {
     const outcome = await planStage(stage, run.room(stage.name), run.context(budget), { part: cursor.planning, resume: cursor.resume });
     cursor = outcome.plan === null ? { planning: cursor.planning + 1, resume: outcome.resume } : { task: 0, part: 0, resume: null };
@@ -53,5 +54,5 @@ const readPlan = async (stage: Stage, run: Run): Promise<readonly TaskLine[]> =>
   return text
     .split('\n')
     .filter((line) => line !== '')
-    .map((line) => TaskLineSchema.parse(JSON.parse(line)));
+    .map((line) => TaskLineSchema.parse(parseJson(line)));
 };

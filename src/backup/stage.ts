@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { LifeboatError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import type { Budget, Cursor, Part, Stage, StageContext, TaskContext } from '../sources/contract.ts';
 import type { Store } from '../stores/store.ts';
 import { decodeReceipt, encodeReceipt } from './manifest.ts';
@@ -119,7 +120,7 @@ export const runTask = async (stage: Stage, room: Room, context: TaskContext, in
   if (known !== undefined) return decodeReceipt(known).next;
   const spec = await readAll(room.control, line.key, { start: line.start, end: line.end });
   if (spec === undefined) throw new LifeboatError('TaskMissing', `task ${line.task} of stage ${stage.name} is not at ${line.key}`);
-  const task = JSON.parse(Buffer.from(spec).toString('utf8')) as Json;
+  const task = parseJson(Buffer.from(spec).toString('utf8')) as Json;
   const done = await stage.run(task, context, (input.resume ?? undefined) as Cursor | undefined);
   const receipt = receiptOf(stage, done, input);
   const { created } = await room.receipts.create(key, encodeReceipt(receipt));

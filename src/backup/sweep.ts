@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { LifeboatError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import type { Budget } from '../sources/contract.ts';
 import { listBackups } from './catalog.ts';
 import { backupPrefix, objectsPrefix } from './layout.ts';
@@ -102,7 +103,7 @@ async function* keysOf(runtime: Runtime, manifest: Manifest, segment: Segment): 
     rest = lines.pop() ?? '';
     if (rest.length > LINE_MAX_BYTES)
       throw new LifeboatError('ManifestInvalid', `segment ${segment.key} of ${manifest.backup} is no inventory`);
-    for (const line of lines) yield Line.parse(JSON.parse(line)).key;
+    for (const line of lines) yield Line.parse(parseJson(line)).key;
   }
-  if (rest !== '') yield Line.parse(JSON.parse(rest)).key;
+  if (rest !== '') yield Line.parse(parseJson(rest)).key;
 }

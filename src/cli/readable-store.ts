@@ -1,6 +1,7 @@
 import { FORMAT_KEY } from '../backup/layout.ts';
 import { checkFormatVersion } from '../backup/manifest.ts';
 import { isLifeboatError, LifeboatError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import type { Store } from '../stores/store.ts';
 import type { Call } from './command.ts';
 
@@ -29,7 +30,7 @@ const formatOf = async (store: Store): Promise<string | undefined> => {
 
 const parsed = (text: string, store: Store): unknown => {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (cause) {
     throw new LifeboatError('ManifestInvalid', `${FORMAT_KEY} of ${store.url} is not JSON`, { hint: 'Is this the right place?', cause });
   }

@@ -3,6 +3,7 @@ import { compareDigests } from '../backup/digest.ts';
 import { CheckSchema, ClassDigestSchema, TextSchema } from '../backup/schemas.ts';
 import type { Assertion, Check, ClassDigest, Manifest, Verdict } from '../backup/types.ts';
 import { LifeboatError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import { clip } from './clip.ts';
 
 /** What a restored system answered, summed over all tasks of its audit. */
@@ -108,14 +109,14 @@ export const encodeAudit = (result: AuditResult): Uint8Array => {
 /** Fails with NotMeasured on anything but what `encodeAudit` made: a result that cannot be read has measured nothing. */
 export const decodeAudit = (bytes: Uint8Array): AuditResult => {
   if (bytes.length > AUDIT_MAX_BYTES) throw unreadable(`it has ${bytes.length} bytes, more than ${AUDIT_MAX_BYTES}`);
-  const parsed = AuditResultSchema.safeParse(parseJson(bytes));
+  const parsed = AuditResultSchema.safeParse(json(bytes));
   if (!parsed.success) throw unreadable(z.prettifyError(parsed.error));
   return parsed.data;
 };
 
-const parseJson = (bytes: Uint8Array): unknown => {
+const json = (bytes: Uint8Array): unknown => {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return parseJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
     throw unreadable('it is not JSON', cause);
   }

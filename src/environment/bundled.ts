@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Progress } from '../backup/progress.ts';
 import { LifeboatError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import { noLog, openLog, type StepLog } from './log.ts';
 import { parseEnvironment } from './parse.ts';
 import { openWorld, type World } from './world.ts';
@@ -37,7 +38,7 @@ export const stepLog = (): StepLog => log;
 const openBundled = async (): Promise<World> => {
   const path = process.env[FILE_VARIABLE];
   if (path === undefined) throw new LifeboatError('ConfigInvalid', `${FILE_VARIABLE} is not set`, { hint: 'A deployment sets it.' });
-  const raw: unknown = JSON.parse(await readFile(path, 'utf8'));
+  const raw: unknown = parseJson(await readFile(path, 'utf8'));
   const name = path.replace(/^.*\//, '').replace(/\.json$/, '');
   const opened = await openLog(name);
   log = opened;

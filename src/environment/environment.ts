@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Json } from '../backup/types.ts';
 import { LifeboatError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import type { Deployment } from './deployment.ts';
 import { parseEnvironment } from './parse.ts';
 import type { Common } from './schema.ts';
@@ -88,7 +89,7 @@ const readJsonFile = async (path: string, name: string, root: string): Promise<u
   });
   if (bytes.length > FILE_MAX_BYTES) throw new LifeboatError('ConfigInvalid', `${path} is larger than ${FILE_MAX_BYTES} bytes`);
   try {
-    return JSON.parse(bytes.toString('utf8'));
+    return parseJson(bytes.toString('utf8'));
   } catch (cause) {
     throw new LifeboatError('ConfigInvalid', `${path} is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`, {
       hint: 'Comments and trailing commas are not JSON.',

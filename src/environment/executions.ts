@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import { createJson, readAll, readJson } from '../backup/objects.ts';
 import type { Json } from '../backup/types.ts';
+import { parseJson } from '../json.ts';
 import type { Store } from '../stores/store.ts';
 
 export type ExecutionState = 'running' | 'gone' | 'unknown';
@@ -74,7 +75,7 @@ export const readLog = async (control: Store, arn: string): Promise<readonly Log
   const lines = Buffer.from(bytes ?? [])
     .toString('utf8')
     .split('\n');
-  return lines.filter((line) => line !== '').map((line) => LogLineSchema.parse(JSON.parse(line)));
+  return lines.filter((line) => line !== '').map((line) => LogLineSchema.parse(parseJson(line)));
 };
 
 /** Local executions, oldest first. */

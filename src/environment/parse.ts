@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { Json } from '../backup/types.ts';
 import { LifeboatError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import { systemOf } from '../sources/registry.ts';
 import type { Environment, SourceEntry, StoreEntry, TargetEntry } from './environment.ts';
 import { describeIssues } from './issues.ts';
@@ -47,7 +48,7 @@ export const environmentFile = (environment: Environment): Json => {
   const { name: _, root: _root, sources, targets, ...rest } = environment;
   const flat = ({ address, ...entry }: TargetEntry): unknown => ({ ...record(address), ...entry });
   const file = { ...rest, sources: mapValues(sources, flat), targets: mapValues(targets, flat) };
-  return z.json().parse(JSON.parse(JSON.stringify(file)));
+  return z.json().parse(parseJson(JSON.stringify(file)));
 };
 
 const embeddedOf = (file: EnvironmentFile, root: string): Pick<Environment, 'embedded'> =>

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { LifeboatError } from '../errors.ts';
+import { parseIfJson } from '../json.ts';
 import { isReference } from './redact.ts';
 
 /** Larger than any password or key; a mistaken path to something else fails. */
@@ -60,7 +61,7 @@ const read = async (reference: string, places: SecretPlaces): Promise<string> =>
 
 /** RDS and its rotation keep `{"username": …, "password": …}`. */
 const fieldOf = (secret: string, arn: string, field: string): string => {
-  const found = FieldsSchema.safeParse(parsed(secret));
+  const found = FieldsSchema.safeParse(parseIfJson(secret));
   const value = found.success ? found.data[field] : undefined;
   // Never the parser's own message: it may quote what it read.
   if (typeof value !== 'string' || value === '')
@@ -71,14 +72,6 @@ const fieldOf = (secret: string, arn: string, field: string): string => {
 };
 
 const FieldsSchema = z.record(z.string(), z.unknown());
-
-const parsed = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-};
 
 const fromEnvironment = (name: string, env: SecretPlaces['env']): string => {
   const value = env[name];

@@ -6,6 +6,7 @@ import type { Json } from '../backup/types.ts';
 import { beginExecution, endExecution, type LogLine, localExecutionArn, writeLog } from '../environment/executions.ts';
 import { MACHINES, type MachineName } from '../environment/names.ts';
 import { LifeboatError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import type { Ended, MachineInput } from '../machines/ended.ts';
 import type { Store } from '../stores/store.ts';
 import { type Clock, realClock } from './asl/clock.ts';
@@ -92,7 +93,7 @@ const machineNamed = (name: string): MachineName => {
 /** `${DumpTask}` is the function's ARN on AWS, and here the file's name: dump-task. */
 export const definitionOf = async (machine: MachineName): Promise<unknown> => {
   const text = await readFile(new URL(`../../state-machines/${machine}.asl.json`, import.meta.url), 'utf8');
-  return JSON.parse(
+  return parseJson(
     text.replace(/\$\{(\w+)\}/g, (_, name: string) => {
       if (name === 'Source') return '';
       if (name === 'RestoreMachine') return 'restore';

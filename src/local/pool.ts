@@ -9,6 +9,7 @@ import type { Environment } from '../environment/environment.ts';
 import { environmentFile } from '../environment/parse.ts';
 import { YOUNG_GENERATION } from '../environment/steps.ts';
 import { LifeboatError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import { functionTimedOut } from './asl/errors.ts';
 
 /** What a function has on AWS, in milliseconds. */
@@ -176,7 +177,7 @@ const ask = (worker: Worker, invocation: Invocation, report: Report): Promise<Js
     };
     const onMessage = (message: FromWorker): void => {
       if (message.type === 'progress') report(message.progress);
-      else if (message.type === 'answer') settle(() => resolve(JSON.parse(message.payload) as Json));
+      else if (message.type === 'answer') settle(() => resolve(parseJson(message.payload) as Json));
       else settle(() => reject(Object.assign(new Error(message.message), { name: message.name, stack: message.stack })));
     };
     child.on('message', onMessage);

@@ -1,4 +1,5 @@
 /** Finds the PostgreSQL that npm installed and makes it runnable for the user who will run it. */
+
 import { execFile } from 'node:child_process';
 import { chmod, cp, lstat, mkdtemp, readdir, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -7,6 +8,7 @@ import { basename, dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { z } from 'zod';
 import { LifeboatError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import type { SystemUser } from './system-user.ts';
 
 const run = promisify(execFile);
@@ -77,7 +79,7 @@ const binariesIn = (bin: string, major: number): PostgresBinaries => ({
 });
 
 const packageVersion = async (folder: string): Promise<string> =>
-  PackageSchema.parse(JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'))).version;
+  PackageSchema.parse(parseJson(await readFile(join(folder, 'package.json'), 'utf8'))).version;
 
 /** Running it as that user answers everything at once: folders, execute bits, libraries, loader. */
 async function problemOf(binaries: PostgresBinaries, user: SystemUser): Promise<string | undefined> {
@@ -95,7 +97,7 @@ async function problemOf(binaries: PostgresBinaries, user: SystemUser): Promise<
  * @returns false where the folder cannot be written
  */
 async function linkLibraries(folder: string, native: string): Promise<boolean> {
-  const links = LinksSchema.parse(JSON.parse(await readFile(join(folder, 'native', 'pg-symlinks.json'), 'utf8')));
+  const links = LinksSchema.parse(parseJson(await readFile(join(folder, 'native', 'pg-symlinks.json'), 'utf8')));
   for (const { source, target } of links) {
     try {
       await symlink(basename(source), join(native, relative('native', target)));

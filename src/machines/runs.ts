@@ -9,6 +9,7 @@ import type { Environment } from '../environment/environment.ts';
 import type { MachineName } from '../environment/names.ts';
 import type { World } from '../environment/world.ts';
 import { LifeboatError } from '../errors.ts';
+import { parseIfJson } from '../json.ts';
 import { readAudit } from '../restore/conclude.ts';
 import { systemOf } from '../sources/registry.ts';
 import { type Ended, type MachineInput, succeeded } from './ended.ts';
@@ -86,7 +87,7 @@ export const drill = async (runner: Runner, input: DrillInput, run: Run): Promis
     },
     run,
   );
-  const told = ended.outcome.status === 'SUCCEEDED' ? ended.outcome.output : parseJson(ended.outcome.cause);
+  const told = ended.outcome.status === 'SUCCEEDED' ? ended.outcome.output : parseIfJson(ended.outcome.cause);
   const keys = DrillOutput.safeParse(told);
   if (!keys.success) {
     succeeded(ended);
@@ -98,12 +99,4 @@ export const drill = async (runner: Runner, input: DrillInput, run: Run): Promis
   const bytes = await readAll(world.runtime.store, keys.data.proof);
   if (bytes === undefined) throw new LifeboatError('NoSuchObject', `the proof ${keys.data.proof} is not in the store`);
   return { proof: decodeProof(bytes), keys: { json: keys.data.proof, html: keys.data.report } };
-};
-
-const parseJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 };

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Json } from '../backup/types.ts';
 import { describeIssues } from '../environment/issues.ts';
 import { LifeboatError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import type { Services, Source, SourceKind, Target } from './contract.ts';
 import type { Members } from './members.ts';
 
@@ -56,7 +57,7 @@ const bindMembers = <Address>(kind: SourceKind<Address>, members: Members<Addres
 const bind = <Address>(kind: SourceKind<Address>, address: Address): System => ({
   kind: kind.kind,
   // Through text, so that fields that are undefined are absent.
-  address: z.json().parse(JSON.parse(JSON.stringify(address))),
+  address: z.json().parse(parseJson(JSON.stringify(address))),
   redacted: kind.redact(address),
   source: (services) => kind.source(address, services),
   target: (services) => kind.target(address, services),

@@ -18,6 +18,7 @@ import type { ProofSchema } from '../../src/backup/proof.ts';
 import { decodeProof, encodeProof } from '../../src/backup/proof.ts';
 import type { Json, Manifest, Proof, Receipt, Segment } from '../../src/backup/types.ts';
 import { isLifeboatError } from '../../src/errors.ts';
+import { parseJson } from '../../src/json.ts';
 import * as arbitrary from './arbitraries.ts';
 import { exampleManifest, exampleSegment, idAt } from './examples.ts';
 
@@ -38,7 +39,7 @@ const example = exampleManifest('catalog-prod', backup, '2026-11-21T01:30:00.000
 
 /** The example with one field set, or without it where the value is undefined. */
 const changed = (path: string, value: unknown): Uint8Array => {
-  const copy: unknown = JSON.parse(canonicalJson(example));
+  const copy: unknown = parseJson(canonicalJson(example));
   const steps = path.split('.');
   const last = steps.pop() ?? '';
   const parent = steps.reduce<unknown>((at, step) => Reflect.get(at as object, step), copy) as object;
@@ -76,7 +77,7 @@ describe.each([
     fc.assert(
       fc.property(values as fc.Arbitrary<unknown>, (value) => {
         const bytes = codec.encode(value);
-        expect(JSON.parse(Buffer.from(bytes).toString())).toEqual(JSON.parse(JSON.stringify(value)));
+        expect(parseJson(Buffer.from(bytes).toString())).toEqual(parseJson(JSON.stringify(value)));
         expect(Buffer.compare(codec.encode(codec.decode(bytes)), bytes)).toBe(0);
         expect(bytes.indexOf(0x0a)).toBe(bytes.length - 1);
       }),

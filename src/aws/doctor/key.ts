@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Finding } from '../../cli/engine.ts';
+import { parseIfJson } from '../../json.ts';
 import { asked, clientOptions } from '../clients.ts';
 import type { Deployed } from '../machine.ts';
 import { bad, examined, good, unmeasured } from './finding.ts';
@@ -54,7 +55,7 @@ export const judgeKey = (account: string, { arn, state, rotates, policy }: KeyFa
 /** A policy that hands the decision to IAM is what the roles count on; one that names principals has to name ours, which IAM decides. */
 const judgePolicy = (account: string, text: string): Finding => {
   const what = 'KMS key, policy';
-  const policy = Policy.safeParse(parsed(text));
+  const policy = Policy.safeParse(parseIfJson(text));
   if (!policy.success) return unmeasured(what, 'the policy cannot be read', 'Look at it in the console.');
   const root = `arn:aws:iam::${account}:root`;
   const delegates = policy.data.Statement.some(
@@ -77,11 +78,3 @@ const principalsOf = (principal: z.infer<typeof Statement>['Principal']): readon
 
 const all = (value: string | readonly string[] | undefined): readonly string[] =>
   value === undefined ? [] : typeof value === 'string' ? [value] : value;
-
-const parsed = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-};

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Finding, PlanResult } from '../../cli/engine.ts';
 import { LifeboatError } from '../../errors.ts';
+import { parseJson } from '../../json.ts';
 import { asked, clientOptions } from '../clients.ts';
 import { type Deployed, functionArn } from '../machine.ts';
 import { bad, examined, good } from './finding.ts';
@@ -64,7 +65,7 @@ const probe = async (deployed: Deployed, source: string, step: 'probe-source' | 
 
 const parsed = (text: string): unknown => {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (cause) {
     throw new LifeboatError('Unsupported', 'a function answered no JSON', { hint: 'Deploy again: is it an older version?', cause });
   }

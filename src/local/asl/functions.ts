@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import jsonata from 'jsonata';
+import { parseJson } from '../../json.ts';
 import { RANGE_MAX } from './limits.ts';
 
 /** Where an expression gets time and chance from. */
@@ -48,7 +49,7 @@ function hash(data: unknown, algorithm: unknown): string {
 function parse(text: unknown): unknown {
   if (typeof text !== 'string') throw new FunctionMisuse('$parse takes a string');
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     throw new FunctionMisuse('$parse was given a string that is not JSON');
   }

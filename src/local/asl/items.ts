@@ -1,4 +1,5 @@
 import type { Json } from '../../backup/types.ts';
+import { parseJson } from '../../json.ts';
 import { StatesError } from './errors.ts';
 import { scopeOf, type Visit } from './frame.ts';
 import { toJson } from './json.ts';
@@ -47,7 +48,7 @@ async function collect(bytes: AsyncIterable<Uint8Array>, key: string, most: numb
 
 function itemOf(line: string, index: number): Json {
   try {
-    return toJson(JSON.parse(line));
+    return toJson(parseJson(line));
   } catch {
     throw new SyntaxError(`item ${index} is not JSON`);
   }

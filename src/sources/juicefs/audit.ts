@@ -3,6 +3,7 @@ import { type DigestFactory, loadDigest } from '../../backup/digest.ts';
 import { restoreInput } from '../../backup/restore-input.ts';
 import type { Check, Manifest } from '../../backup/types.ts';
 import { isLifeboatError } from '../../errors.ts';
+import { parseJson } from '../../json.ts';
 import type { AuditFacts, Cursor, Objects, Part, Services, Stage, TaskContext } from '../contract.ts';
 import type { JuicefsAddress } from './address.ts';
 import { lookForBlocks, sampleSlices } from './blocks/sample.ts';
@@ -63,7 +64,7 @@ export const auditStage = (address: JuicefsAddress, services: Services): Stage =
       const factory = await loadDigest();
       if (task.kind === 'juicefs') return part(await readByJuicefs(address, services, reader, context));
       if (task.kind === 'checks') return await checksPart(address, services, reader, factory, context);
-      return await stretchPart(resume === undefined ? task.stretch : StretchSchema.parse(JSON.parse(resume)), reader, factory, context);
+      return await stretchPart(resume === undefined ? task.stretch : StretchSchema.parse(parseJson(resume)), reader, factory, context);
     } finally {
       await reader.close();
     }
@@ -147,7 +148,7 @@ const SlicesSchema = z.strictObject({
 /** Counts what chunks name, and what is stored of it, in one pass over either. */
 const slicesPart = (address: JuicefsAddress, services: Services, context: TaskContext, resume: Cursor | undefined): Promise<Part> =>
   withSql(address, services, async (session) => {
-    const from = resume === undefined ? { sums: NO_SLICES, place: FIRST_SLICE } : SlicesSchema.parse(JSON.parse(resume));
+    const from = resume === undefined ? { sums: NO_SLICES, place: FIRST_SLICE } : SlicesSchema.parse(parseJson(resume));
     let { sums } = from;
     for (let place: SlicePlace | undefined = from.place; place !== undefined; ) {
       context.budget.signal.throwIfAborted();

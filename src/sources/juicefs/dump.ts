@@ -3,6 +3,7 @@ import { loadDigest, sumDigests } from '../../backup/digest.ts';
 import { ordinal } from '../../backup/ordinal.ts';
 import type { ClassDigest, Json, Segment } from '../../backup/types.ts';
 import { isLifeboatError, LifeboatError } from '../../errors.ts';
+import { parseJson } from '../../json.ts';
 import type { Cursor, Part, Planned, Services, Stage, StageContext, TaskContext } from '../contract.ts';
 import { isRedis, type JuicefsAddress, pathOf, tablePrefixOf } from './address.ts';
 import { factsOfHead } from './conclude.ts';
@@ -215,7 +216,7 @@ interface Stretches {
 const CursorSchema = z.strictObject({ rest: z.array(StretchSchema).min(1), segments: z.int().nonnegative() });
 
 const stretchesPart = async ({ reader, context, stretches, resume, first, mayStop }: Stretches): Promise<Part> => {
-  const from = resume === undefined ? { rest: stretches, segments: first } : CursorSchema.parse(JSON.parse(resume));
+  const from = resume === undefined ? { rest: stretches, segments: first } : CursorSchema.parse(parseJson(resume));
   const factory = await loadDigest();
   const segments: Segment[] = [];
   const digests: ClassDigest[] = [];

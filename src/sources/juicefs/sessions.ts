@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseJson } from '../../json.ts';
 import type { Services } from '../contract.ts';
 import type { JuicefsAddress } from './address.ts';
 import { openRedisAt, openSql } from './engines/open.ts';
@@ -54,7 +55,7 @@ const sessionOf = ({ sid, expire, info }: Found): Session => {
 /** Clients of old wrote none. */
 const jsonOf = (info: string): unknown => {
   try {
-    return JSON.parse(info === '' ? '{}' : info);
+    return parseJson(info === '' ? '{}' : info);
   } catch {
     return {};
   }

@@ -1,5 +1,6 @@
 import type { Assertion } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
+import { parseJson } from '../../json.ts';
 import type { Conclusion, StageContext } from '../contract.ts';
 import { type Details, gather } from './gathered.ts';
 import { restoreGuide } from './guide.ts';
@@ -22,7 +23,7 @@ export const concludeDump = async (context: StageContext, metadataPrefix: string
     pointInTime,
     artifact: { format: 'lakeFS refs manifest', restoreWith: 'lakectl refs-restore' },
     assertions: assertionsOf(details),
-    details: JSON.parse(JSON.stringify(details)),
+    details: parseJson(JSON.stringify(details)),
     notIncluded: notIncluded(details),
     guide: restoreGuide(details),
   };

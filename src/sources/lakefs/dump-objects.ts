@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { loadDigest } from '../../backup/digest.ts';
 import type { ClassDigest, Segment } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
+import { parseJson } from '../../json.ts';
 import type { Cursor, Part, TaskContext } from '../contract.ts';
 import { copyMissing, type Item } from './copies.ts';
 import { addData, addObject, openClass } from './digests.ts';
@@ -43,7 +44,7 @@ export const dumpFiles = async (
   resume: Cursor | undefined,
 ): Promise<Part> => {
   const pool = poolOf(context);
-  let at = resume === undefined ? { file: 0, segment: 0, copied: 0, external: 0 } : CursorSchema.parse(JSON.parse(resume));
+  let at = resume === undefined ? { file: 0, segment: 0, copied: 0, external: 0 } : CursorSchema.parse(parseJson(resume));
   const segments: Segment[] = [];
   const digests: ClassDigest[] = [];
   const total = { objects: 0, bytes: 0, listed: 0, listedBytes: 0, external: 0, externalCopied: 0 };

@@ -1,5 +1,6 @@
 import { loadDigest } from '../../backup/digest.ts';
 import { ordinal } from '../../backup/ordinal.ts';
+import { parseJson } from '../../json.ts';
 import type { Part, TaskContext } from '../contract.ts';
 import { copyMissing, type Item } from './copies.ts';
 import { addCommit, addRef, openClass } from './digests.ts';
@@ -48,7 +49,7 @@ export const dumpRefsTask = async (session: Session, ids: Ids, context: TaskCont
   return {
     segments,
     digests: [classes.branches.end(), classes.tags.end(), classes.commits.end()],
-    facts: JSON.parse(JSON.stringify(facts)),
+    facts: parseJson(JSON.stringify(facts)),
   };
 };
 

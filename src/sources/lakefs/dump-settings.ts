@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseJson } from '../../json.ts';
 import type { Part, TaskContext } from '../contract.ts';
 import { writeLines } from './inventory.ts';
 import { branches, ProtectionSchema, PullSchema, RulesSchema, settings } from './rest/api.ts';
@@ -45,5 +46,5 @@ export const dumpSettings = async (session: Session, context: TaskContext): Prom
   };
   const lines = found.map((each) => `${JSON.stringify(each)}\n`);
   const segments = found.length === 0 ? [] : [await writeLines(context, 0, lines, { kind: 'settings', count: found.length })];
-  return { segments, digests: [], facts: JSON.parse(JSON.stringify(facts)) };
+  return { segments, digests: [], facts: parseJson(JSON.stringify(facts)) };
 };

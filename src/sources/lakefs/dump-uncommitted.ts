@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Segment } from '../../backup/types.ts';
+import { parseJson } from '../../json.ts';
 import type { Cursor, Part, TaskContext } from '../contract.ts';
 import { copyMissing, type Item } from './copies.ts';
 import { writeInventory, writeLines } from './inventory.ts';
@@ -36,7 +37,7 @@ const CursorSchema = z.strictObject({ branch: z.string(), segment: z.int() });
  * of now, and that is counted.
  */
 export const dumpUncommitted = async (session: Session, ids: Ids, context: TaskContext, resume: Cursor | undefined): Promise<Part> => {
-  const from = resume === undefined ? { branch: '', segment: 0 } : CursorSchema.parse(JSON.parse(resume));
+  const from = resume === undefined ? { branch: '', segment: 0 } : CursorSchema.parse(parseJson(resume));
   const heads = new Map<string, string>();
   await eachRef(session.metadata, ids.branches_meta_range_id, ({ id, commitId }) => void heads.set(id, commitId));
   const found: Uncommitted[] = [];
@@ -60,7 +61,7 @@ export const dumpUncommitted = async (session: Session, ids: Ids, context: TaskC
   return {
     segments: await keep(session, found, context, from.segment),
     digests: [],
-    facts: JSON.parse(JSON.stringify(facts)),
+    facts: parseJson(JSON.stringify(facts)),
     ...(stopped ? { next: { cursor: JSON.stringify({ branch: last, segment: from.segment + 1 }) as Cursor } } : {}),
   };
 };

@@ -1,3 +1,4 @@
+import { parseJson } from '../../json.ts';
 import type { Services, Stage } from '../contract.ts';
 import type { LakefsAddress } from './address.ts';
 import { dumpFiles } from './dump-objects.ts';
@@ -15,7 +16,7 @@ export const dumpStage = (address: LakefsAddress, services: Services): Stage => 
   async *plan(context) {
     const { metadata, repository } = await openSession(address, services, context.budget.signal);
     const tasks = planDump(metadata, await idsOf(context), repository.default_branch, address.uncommitted === 'save');
-    for await (const task of tasks) yield { task: JSON.parse(JSON.stringify(task)) };
+    for await (const task of tasks) yield { task: parseJson(JSON.stringify(task)) };
   },
   async run(json, context, resume) {
     const task = DumpTaskSchema.parse(json);

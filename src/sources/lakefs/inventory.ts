@@ -1,6 +1,7 @@
 import { ordinal } from '../../backup/ordinal.ts';
 import type { Json, Segment } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
+import { parseJson } from '../../json.ts';
 import type { SegmentSource, TaskContext } from '../contract.ts';
 import type { Item } from './copies.ts';
 import { InventoryLineSchema, SegmentContextSchema } from './tasks.ts';
@@ -61,7 +62,7 @@ export async function* readLines(read: SegmentSource, segment: Segment): AsyncGe
 
 const parseLine = (line: string, segment: Segment): unknown => {
   try {
-    return JSON.parse(line);
+    return parseJson(line);
   } catch (cause) {
     throw new LifeboatError('ManifestInvalid', `a line of segment ${segment.ordinal} is not JSON`, { cause });
   }

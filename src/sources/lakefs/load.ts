@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseJson } from '../../json.ts';
 import type { Cursor, Services, Stage } from '../contract.ts';
 import type { LakefsAddress } from './address.ts';
 import { copyMissing, type Item } from './copies.ts';
@@ -34,12 +35,12 @@ export const loadStage = (address: LakefsAddress, services: Services): Stage => 
     await requireMarker(objects, restore);
     if (contextOf(segment).kind === 'external') {
       const open = placeOpener(address, services);
-      const { lines = 0 } = resume === undefined ? {} : CursorSchema.parse(JSON.parse(resume));
+      const { lines = 0 } = resume === undefined ? {} : CursorSchema.parse(parseJson(resume));
       const done = await putBack({ segment, read: context.read, pool: poolOf(context), open }, lines, context.budget);
       const next = done.complete ? {} : { next: { cursor: JSON.stringify({ lines: done.lines, copied: 0 }) as Cursor } };
       return { segments: [], digests: [], facts: { putBack: done.put }, ...next };
     }
-    let at = resume === undefined ? { lines: 0, copied: 0 } : CursorSchema.parse(JSON.parse(resume));
+    let at = resume === undefined ? { lines: 0, copied: 0 } : CursorSchema.parse(parseJson(resume));
     const begun = at;
     let line = 0;
     let items: Item[] = [];

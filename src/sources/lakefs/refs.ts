@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { LifeboatError } from '../../errors.ts';
+import { parseJson } from '../../json.ts';
 import { type IdSet, openIdSet } from './id-set.ts';
 import type { Metadata } from './namespace.ts';
 import { type Ids, IdsSchema } from './rest/api.ts';
@@ -103,7 +104,7 @@ export interface RefsManifest {
 export const parseManifest = (text: string): RefsManifest => {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (cause) {
     throw new LifeboatError('ArtifactInvalid', 'the refs manifest is not JSON', { cause });
   }

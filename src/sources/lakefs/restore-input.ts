@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { type RestoreInput, restoreInput as restoreOf } from '../../backup/restore-input.ts';
 import type { Manifest, Segment } from '../../backup/types.ts';
 import { isLifeboatError, LifeboatError } from '../../errors.ts';
+import { parseJson } from '../../json.ts';
 import type { Objects, Services, StageContext } from '../contract.ts';
 import { isScratch, type LakefsAddress } from './address.ts';
 import { type Details, detailsOf } from './gathered.ts';
@@ -52,7 +53,7 @@ export const readMarker = async (objects: Objects): Promise<z.output<typeof Mark
     throw error;
   }
   try {
-    return Marker.parse(JSON.parse(Buffer.concat(chunks).toString('utf8')));
+    return Marker.parse(parseJson(Buffer.concat(chunks).toString('utf8')));
   } catch (cause) {
     throw new LifeboatError('TargetUnusable', `${objects.url}/${MARKER} is no marker of a restore`, { cause });
   }

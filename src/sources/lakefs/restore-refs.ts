@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { isLifeboatError, LifeboatError } from '../../errors.ts';
+import { parseJson } from '../../json.ts';
 import type { Budget, Cursor, Services, Stage } from '../contract.ts';
 import type { LakefsAddress } from './address.ts';
 import { type Metadata, openMetadata } from './namespace.ts';
@@ -50,7 +51,7 @@ export const refsStage = (address: LakefsAddress, services: Services): Stage => 
       ids: details.ids,
     };
     const metadata = openMetadata(objects, address.metadataPrefix);
-    const at = resume === undefined ? await begin(client, metadata, wanted, services) : CursorSchema.parse(JSON.parse(resume));
+    const at = resume === undefined ? await begin(client, metadata, wanted, services) : CursorSchema.parse(parseJson(resume));
     const ended = await follow(client, wanted, at, services, context.budget);
     if (!ended) {
       const cursor = JSON.stringify({ ...at, polls: at.polls + 1 }) as Cursor;

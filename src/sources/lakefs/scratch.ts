@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Manifest } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
+import { parseJson } from '../../json.ts';
 import type { Budget, Cursor, Services, Stage, Tampering } from '../contract.ts';
 import type { LakefsAddress } from './address.ts';
 import { detailsOf } from './gathered.ts';
@@ -69,7 +70,7 @@ export const discardStage = (address: LakefsAddress, services: Services): Stage 
       );
     if (found !== undefined) await deleteRepository(client, address.repository);
     const objects = await openNamespace(address, services, namespace);
-    let removed = resume === undefined ? 0 : CursorSchema.parse(JSON.parse(resume)).removed;
+    let removed = resume === undefined ? 0 : CursorSchema.parse(parseJson(resume)).removed;
     let round: string[] = [];
     const remove = async (): Promise<void> => {
       await Promise.all(round.map((key) => objects.delete(key)));

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ReceiptSchema } from '../../backup/manifest.ts';
 import { LifeboatError } from '../../errors.ts';
+import { parseJson } from '../../json.ts';
 import type { Stage } from '../contract.ts';
 import { type Item, lookUp } from './copies.ts';
 import { contextOf, readInventory } from './inventory.ts';
@@ -17,7 +18,7 @@ export const sealStage: Stage = {
   mode: 'independent',
   async *plan(context) {
     for await (const { segments } of context.receipts('dump'))
-      for (const segment of segments) if (contextOf(segment).kind === 'objects') yield { task: JSON.parse(JSON.stringify({ segment })) };
+      for (const segment of segments) if (contextOf(segment).kind === 'objects') yield { task: parseJson(JSON.stringify({ segment })) };
   },
   async run(json, context) {
     const { segment } = TaskSchema.parse(json);

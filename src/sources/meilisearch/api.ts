@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { LifeboatError } from '../../errors.ts';
+import { parseJson } from '../../json.ts';
 import type { Client } from './client.ts';
 
 /** Results asked for at once where a list may be long. */
@@ -101,7 +102,7 @@ export const optionalJson = async (client: Client, method: string, path: string,
     ...(json === undefined ? {} : { json }),
   });
   if (status >= 300) return undefined;
-  return JSON.parse(bytes.toString('utf8'));
+  return parseJson(bytes.toString('utf8'));
 };
 
 /** Tasks that wait or run, and how many tasks the instance remembers. */

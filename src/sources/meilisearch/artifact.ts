@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Manifest, Segment } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
+import { parseJson } from '../../json.ts';
 import type { SegmentSource, StageContext } from '../contract.ts';
 import { type DumpContents, readContents } from './dump/contents.ts';
 import { readGzip } from './dump/gzip-read.ts';
@@ -59,7 +60,7 @@ async function* segmentsOf(read: SegmentSource, segments: readonly Segment[]): A
 export const searchesOf = async ({ read }: Pick<StageContext, 'read'>, manifest: Manifest): Promise<Search[]> => {
   const searches: Search[] = [];
   const bytes = segmentsOf(read, ofKind(manifest, 'searches'));
-  for await (const line of readLines(buffers(bytes), 'searches')) searches.push(SearchSchema.parse(JSON.parse(line.toString('utf8'))));
+  for await (const line of readLines(buffers(bytes), 'searches')) searches.push(SearchSchema.parse(parseJson(line.toString('utf8'))));
   return searches;
 };
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { loadDigest } from '../../backup/digest.ts';
 import { restoreInput } from '../../backup/restore-input.ts';
+import { parseJson } from '../../json.ts';
 import type { Cursor, Part, Services, Stage, TaskContext } from '../contract.ts';
 import type { InstanceAddress } from './address.ts';
 import { type Index, indexesOf, statsOf } from './api.ts';
@@ -52,7 +53,7 @@ export const auditedIndexes = async (
 };
 
 export const auditDocuments = async (client: Client, range: Range, context: TaskContext, resume: Cursor | undefined): Promise<Part> => {
-  const skip = resume === undefined ? 0 : CursorSchema.parse(JSON.parse(resume)).documents;
+  const skip = resume === undefined ? 0 : CursorSchema.parse(parseJson(resume)).documents;
   const name = documentsClass(range.index);
   const digest = (await loadDigest()).open(name, DOCUMENT_COLUMNS);
   const rows = documentRows(digest, range.primaryKey);

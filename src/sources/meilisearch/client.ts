@@ -3,9 +3,10 @@ import https from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { z } from 'zod';
 import { LifeboatError } from '../../errors.ts';
+import { parseIfJson } from '../../json.ts';
 import type { Services } from '../contract.ts';
 import type { InstanceAddress } from './address.ts';
-import { errorOf, parseJson, requestFailed } from './http-errors.ts';
+import { errorOf, requestFailed } from './http-errors.ts';
 
 /** An answer that is larger than this is not read, in bytes: pages are asked for in sizes far below. */
 const ANSWER_MAX = 512 * 1024 * 1024;
@@ -93,7 +94,7 @@ const openClient = (means: Means): Client => {
     request,
     json: async (schema, method, path, options) => {
       const { bytes } = await request(method, path, options);
-      const parsed = schema.safeParse(parseJson(bytes));
+      const parsed = schema.safeParse(parseIfJson(bytes.toString('utf8')));
       if (parsed.success) return parsed.data;
       throw new LifeboatError('SourceProblem', `${method} ${path} at ${means.address.url} answered something else than Meilisearch does`, {
         hint: 'Check the URL, and what is between Lifeboat and Meilisearch.',

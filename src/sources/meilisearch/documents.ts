@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { loadDigest } from '../../backup/digest.ts';
 import type { ClassDigest, Segment } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
+import { parseJson } from '../../json.ts';
 import type { Cursor, Part, TaskContext } from '../contract.ts';
 import { indexOf, statsOf } from './api.ts';
 import type { Client } from './client.ts';
@@ -38,7 +39,7 @@ export const dumpDocuments = async (
   resume: Cursor | undefined,
   rawMax: number = SEGMENT_RAW_BYTES,
 ): Promise<Part> => {
-  const from: Position | undefined = resume === undefined ? undefined : CursorSchema.parse(JSON.parse(resume));
+  const from: Position | undefined = resume === undefined ? undefined : CursorSchema.parse(parseJson(resume));
   const whole = range.from === 0 && range.to === null;
   let written = from?.segments ?? 0;
   for (let read = 1; ; read++) {

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { ordinal } from '../../backup/ordinal.ts';
 import type { Segment } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
+import { parseJson } from '../../json.ts';
 import type { Cursor, Part, TaskContext } from '../contract.ts';
 import { type Task, taskOf } from './api.ts';
 import type { Client } from './client.ts';
@@ -33,7 +34,7 @@ const CursorSchema = z.discriminatedUnion('phase', [
  */
 export const dumpFile = async (client: Client, token: Token, context: TaskContext, resume: Cursor | undefined): Promise<Part> => {
   if (token.mode !== 'server') throw new LifeboatError('InstantLost', 'the backup was not begun in mode server');
-  const cursor = resume === undefined ? { phase: 'wait' as const, looks: 0 } : CursorSchema.parse(JSON.parse(resume));
+  const cursor = resume === undefined ? { phase: 'wait' as const, looks: 0 } : CursorSchema.parse(parseJson(resume));
   if (cursor.phase === 'copy') return copy(cursor, context, {});
   const task = await taskOf(client, token.task);
   const waited = cursor.looks * LOOK_SECONDS;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type ErrorCode, LifeboatError } from '../../errors.ts';
+import { parseIfJson } from '../../json.ts';
 import type { InstanceAddress } from './address.ts';
 import type { Answer } from './client.ts';
 
@@ -26,7 +27,7 @@ const UNAVAILABLE = new Set([429, 502, 503, 504]);
 
 /** What the server said, by its own name for it. The key is in no message. */
 export const errorOf = (address: InstanceAddress, method: string, path: string, { status, bytes }: Answer): LifeboatError => {
-  const said = ErrorSchema.safeParse(parseJson(bytes));
+  const said = ErrorSchema.safeParse(parseIfJson(bytes.toString('utf8')));
   const what = `${method} ${path} at ${address.url}`;
   if (!said.success)
     return new LifeboatError(UNAVAILABLE.has(status) ? 'ConnectionLost' : 'SourceProblem', `${what} answered ${status}`, {
@@ -60,12 +61,4 @@ export const requestFailed = (
       cause,
     },
   );
-};
-
-export const parseJson = (bytes: Buffer): unknown => {
-  try {
-    return JSON.parse(bytes.toString('utf8'));
-  } catch {
-    return undefined;
-  }
 };

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { loadDigest } from '../../backup/digest.ts';
 import { ordinal } from '../../backup/ordinal.ts';
 import type { Json, Segment } from '../../backup/types.ts';
+import { parseJson } from '../../json.ts';
 import type { Cursor, Part, TaskContext } from '../contract.ts';
 import { countTasks, indexOf, settingsOf } from './api.ts';
 import { INDEX_CLASS, indexRow, KEY_CLASS, keyRow, SETTINGS_CLASS, settingsRow } from './classes.ts';
@@ -75,7 +76,7 @@ export const dumpSettings = async (
   context: TaskContext,
   resume: Cursor | undefined,
 ): Promise<Part> => {
-  const first = resume === undefined ? 0 : CursorSchema.parse(JSON.parse(resume)).done;
+  const first = resume === undefined ? 0 : CursorSchema.parse(parseJson(resume)).done;
   const factory = await loadDigest();
   const [ofIndexes, ofSettings] = [INDEX_CLASS, SETTINGS_CLASS].map(({ name, columns }) => factory.open(name, columns));
   const mtime = Math.floor(Date.parse(token.at) / 1000);

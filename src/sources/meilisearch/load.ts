@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { restoreInput } from '../../backup/restore-input.ts';
 import type { Segment } from '../../backup/types.ts';
+import { parseJson } from '../../json.ts';
 import type { Cursor, Part, Services, Stage, TaskContext } from '../contract.ts';
 import type { InstanceAddress } from './address.ts';
 import { contentsOf, documentSegments, fileTar, isFile } from './artifact.ts';
@@ -40,7 +41,7 @@ export const loadStage = (address: InstanceAddress, services: Services): Stage =
 });
 
 const load = async (client: Client, task: Task, context: TaskContext, resume: Cursor | undefined): Promise<Part> => {
-  const from = resume === undefined ? { done: 0, open: [], looks: 0 } : CursorSchema.parse(JSON.parse(resume));
+  const from = resume === undefined ? { done: 0, open: [], looks: 0 } : CursorSchema.parse(parseJson(resume));
   let open: readonly number[] = from.open;
   let done = from.done;
   const { budget } = context;

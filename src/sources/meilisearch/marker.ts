@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { LifeboatError } from '../../errors.ts';
+import { parseIfJson } from '../../json.ts';
 import type { Budget } from '../contract.ts';
 import { enqueue, indexPath } from './api.ts';
 import type { Client } from './client.ts';
-import { parseJson } from './http-errors.ts';
 import { waitTasks } from './wait-tasks.ts';
 
 /** The index that marks a restore which has not ended, and a scratch instance; it is never backed up. */
@@ -24,7 +24,7 @@ export type Marker = z.output<typeof MarkerSchema>;
 /** Undefined when there is none. Fails with TargetUnusable when the index is there and is not ours. */
 export const readMarker = async (client: Client): Promise<Marker | undefined> => {
   const { status, bytes } = await client.request('GET', `${indexPath(MARKER_INDEX)}/documents/${MARKER_ID}`, { accept: [404] });
-  const body = parseJson(bytes);
+  const body = parseIfJson(bytes.toString('utf8'));
   if (status === 404 && z.object({ code: z.literal('index_not_found') }).safeParse(body).success) return undefined;
   const marker = MarkerSchema.safeParse(body);
   if (marker.success) return marker.data;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { restoreInput } from '../../backup/restore-input.ts';
 import { LifeboatError } from '../../errors.ts';
+import { parseIfJson } from '../../json.ts';
 import type { Budget, Services, Stage } from '../contract.ts';
 import type { InstanceAddress } from './address.ts';
 import { enqueue, IndexSchema, indexPath } from './api.ts';
@@ -8,7 +9,6 @@ import { contentsOf } from './artifact.ts';
 import { shownSettings } from './classes.ts';
 import { type Client, withClient } from './client.ts';
 import type { DumpContents, DumpIndex } from './dump/contents.ts';
-import { parseJson } from './http-errors.ts';
 import { mustEnd, requireMarker } from './marker.ts';
 
 /** Indexes that one task makes. */
@@ -47,7 +47,7 @@ export const restoreIndex = async (
   const settings = shownSettings(all, features);
   const { status, bytes } = await client.request('GET', indexPath(uid), { accept: [404] });
   if (status === 404) await mustEnd(client, [await enqueue(client, 'POST', '/indexes', { json: { uid, primaryKey } })], budget);
-  else if (IndexSchema.parse(parseJson(bytes)).primaryKey !== primaryKey)
+  else if (IndexSchema.parse(parseIfJson(bytes.toString('utf8'))).primaryKey !== primaryKey)
     throw new LifeboatError('TargetUnusable', `index ${uid} of the target has another primary key`, {
       hint: 'Something else made it meanwhile.',
     });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Ordinal, Segment } from '../../backup/types.ts';
+import { parseJson } from '../../json.ts';
 import type { Cursor, Part, Stage, TaskContext } from '../contract.ts';
 import { EMPTY_SUM, GZIP_HEADER, gzipTrailer, joinSums, type RawSum, sumOf } from './dump/gzip-frame.ts';
 import { fileHeader, padding, TAR_END } from './dump/tar-write.ts';
@@ -23,7 +24,7 @@ export const sealStage: Stage = {
     }
   },
   async run(_task, context, resume): Promise<Part> {
-    const first = resume === undefined ? 0 : CursorSchema.parse(JSON.parse(resume)).pieces;
+    const first = resume === undefined ? 0 : CursorSchema.parse(parseJson(resume)).pieces;
     const pieces = await readPieces(context);
     const mtime = await mtimeOf(context);
     const segments: Segment[] = first === 0 ? [await write(context, atBegin, GZIP_HEADER, 'identity')] : [];

@@ -3,6 +3,7 @@ import { loadDigest } from '../../backup/digest.ts';
 import { restoreInput } from '../../backup/restore-input.ts';
 import type { Check, ClassDigest, Manifest } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
+import { parseJson } from '../../json.ts';
 import type { Cursor, Part, Services, Stage, TaskContext } from '../contract.ts';
 import type { MysqlAddress } from './address.ts';
 import { readTables, type Table } from './catalog.ts';
@@ -60,7 +61,7 @@ const auditRows = async (
   context: TaskContext,
   resume: Cursor | undefined,
 ): Promise<Part> => {
-  const from = resume === undefined ? 0 : CursorSchema.parse(JSON.parse(resume));
+  const from = resume === undefined ? 0 : CursorSchema.parse(parseJson(resume));
   await connection.run('START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY', 'beginning to read');
   const tables = new Map((await readTables(connection)).map((table) => [table.name, table]));
   const [factory, transcoder] = await Promise.all([loadDigest(), loadTranscoder()]);

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { generatedClass } from '../../backup/rows.ts';
 import type { Manifest } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
+import { parseJson } from '../../json.ts';
 import type { Budget, Services, Tampering } from '../contract.ts';
 import type { MysqlAddress } from './address.ts';
 import { readTables, type Table } from './catalog.ts';
@@ -43,7 +44,7 @@ export const damage = async (
     services,
     async (connection) => {
       const before = await readDetail(connection, ITEM);
-      if (before !== undefined) return TamperingSchema.parse(JSON.parse(before));
+      if (before !== undefined) return TamperingSchema.parse(parseJson(before));
       if ((await readMarker(connection)) === undefined) await createMarker(connection, 'a drill tampered with this database');
       await connection.run("SET SESSION foreign_key_checks = 0, sql_mode = 'STRICT_ALL_TABLES'");
       await connection.run('START TRANSACTION', 'tampering');

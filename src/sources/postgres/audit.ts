@@ -3,6 +3,7 @@ import { type DigestFactory, loadDigest } from '../../backup/digest.ts';
 import { restoreInput } from '../../backup/restore-input.ts';
 import type { ClassDigest } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
+import { parseJson } from '../../json.ts';
 import type { Cursor, Part, Services, Stage, TaskContext } from '../contract.ts';
 import type { PostgresAddress } from './address.ts';
 import { auditChecks } from './audit-checks.ts';
@@ -66,7 +67,7 @@ async function auditRows(
   context: TaskContext,
   resume: Cursor | undefined,
 ): Promise<Part> {
-  const from: Position = resume === undefined ? { chunk: 0, rows: 0 } : CursorSchema.parse(JSON.parse(resume));
+  const from: Position = resume === undefined ? { chunk: 0, rows: 0 } : CursorSchema.parse(parseJson(resume));
   const factory = await loadDigest();
   await connection.run(BEGIN, 'beginning to read');
   const tables = await readTables(connection, [...new Set(chunks.slice(from.chunk).map((chunk) => chunk.oid))]);

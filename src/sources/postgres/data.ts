@@ -4,6 +4,7 @@ import { ordinal } from '../../backup/ordinal.ts';
 import { type OpenSegment, openSegment } from '../../backup/segment-stream.ts';
 import type { ClassDigest, Json, Segment } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
+import { parseJson } from '../../json.ts';
 import type { Cursor, Part, Services, TaskContext } from '../contract.ts';
 import type { PostgresAddress } from './address.ts';
 import { readTables, type Table } from './catalog.ts';
@@ -43,7 +44,7 @@ export const dumpData = async (
   resume: Cursor | undefined,
   segmentRawBytes: number = SEGMENT_RAW_BYTES,
 ): Promise<Part> => {
-  const from = resume === undefined ? { chunk: 0, rows: 0, segments: 0 } : CursorSchema.parse(JSON.parse(resume));
+  const from = resume === undefined ? { chunk: 0, rows: 0, segments: 0 } : CursorSchema.parse(parseJson(resume));
   const factory = await loadDigest();
   return withConnection(address, services, async (connection) => {
     await joinInstant(connection, await context.instants());

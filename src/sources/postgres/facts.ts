@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { loadDigest } from '../../backup/digest.ts';
+import { parseJson } from '../../json.ts';
 import type { Cursor, Part, Services, TaskContext } from '../contract.ts';
 import type { PostgresAddress } from './address.ts';
 import { collectAssertions } from './assertions.ts';
@@ -30,7 +31,7 @@ export const dumpFacts = async (
     const classes = await readClasses(connection, tables);
     const foreign = await foreignRoots(connection);
     const pieces = classes.flatMap((table) => piecesOf(table, foreign));
-    const from = resume === undefined ? 0 : CursorSchema.parse(JSON.parse(resume));
+    const from = resume === undefined ? 0 : CursorSchema.parse(parseJson(resume));
     const page = takePage(pieces, from);
     const facts: DumpFacts = { tables: page, ...(from > 0 ? {} : { instant, ...(await databaseFacts(connection, services)) }) };
     const known = new Set(tables.map((table) => table.class));

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseJson } from '../../json.ts';
 import type { Cursor, Part, Services, Stage } from '../contract.ts';
 import type { PostgresAddress } from './address.ts';
 import { MARKER } from './catalog.ts';
@@ -35,7 +36,7 @@ export const analyzeStage = (address: PostgresAddress, services: Services): Stag
   },
   async run(task, context, resume): Promise<Part> {
     const { tables } = AnalyzeTaskSchema.parse(task);
-    const from = resume === undefined ? 0 : CursorSchema.parse(JSON.parse(resume)).at;
+    const from = resume === undefined ? 0 : CursorSchema.parse(parseJson(resume)).at;
     const at = await withTarget(address, services, context.budget, async (session) => {
       let next = from;
       for (const { schema, name } of tables.slice(from)) {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { parseJson } from '../../json.ts';
 import type { Cursor, Part, TaskContext } from '../contract.ts';
 import type { FinishStatement } from './finish-statements.ts';
 import { doneItems, isClaimed, isRunning, onceSql } from './marker.ts';
@@ -24,7 +25,7 @@ export async function runStatements(
   context: TaskContext,
   resume: Cursor | undefined,
 ): Promise<Part> {
-  const from = resume === undefined ? 0 : CursorSchema.parse(JSON.parse(resume)).at;
+  const from = resume === undefined ? 0 : CursorSchema.parse(parseJson(resume)).at;
   const skipped = nothingSkipped();
   const applied = new Map<string, string>();
   const part = (at: number, afterSeconds?: number): Part => {

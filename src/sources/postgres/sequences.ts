@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ordinal } from '../../backup/ordinal.ts';
+import { parseJson } from '../../json.ts';
 import type { Cursor, Part, Services, TaskContext } from '../contract.ts';
 import type { PostgresAddress } from './address.ts';
 import { OF_USERS } from './catalog.ts';
@@ -39,7 +40,7 @@ export const dumpSequences = async (
   context: TaskContext,
   resume: Cursor | undefined,
 ): Promise<Part> => {
-  const from = resume === undefined ? { done: 0, part: 0 } : CursorSchema.parse(JSON.parse(resume));
+  const from = resume === undefined ? { done: 0, part: 0 } : CursorSchema.parse(parseJson(resume));
   return withConnection(address, services, async (connection) => {
     await joinInstant(connection, await context.instants());
     const names = await connection.rows(Name, SEQUENCES, [], 'listing the sequences');

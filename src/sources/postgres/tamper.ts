@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { generatedClass } from '../../backup/rows.ts';
 import type { Manifest } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
+import { parseJson } from '../../json.ts';
 import type { Budget, Services, Tampering } from '../contract.ts';
 import type { PostgresAddress } from './address.ts';
 import { readClasses, readTables, type TableClass } from './catalog.ts';
@@ -37,7 +38,7 @@ export async function damage(
 ): Promise<Tampering> {
   return withTarget(address, services, budget, async (session) => {
     const before = await readDetail(session, ITEM);
-    if (before !== undefined) return TamperingSchema.parse(JSON.parse(before));
+    if (before !== undefined) return TamperingSchema.parse(parseJson(before));
     await session.write('BEGIN', 'tampering');
     const superuser = session.parameters.get('is_superuser') === 'on';
     if (superuser) await session.write('SET LOCAL session_replication_role = replica', 'turning triggers off');

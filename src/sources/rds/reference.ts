@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Manifest } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
+import { parseJson } from '../../json.ts';
 import { accountOf } from './names.ts';
 
 /** The artifact of a snapshot backup: where the snapshot is, and what it is of. Also the context of its segment. */
@@ -46,7 +47,7 @@ export const encodeReference = (reference: Reference): Uint8Array => Buffer.from
 /** Of the artifact as a file. Fails with ArtifactInvalid. */
 export const decodeReference = (bytes: Uint8Array): Reference => {
   try {
-    return ReferenceSchema.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
+    return ReferenceSchema.parse(parseJson(Buffer.from(bytes).toString('utf8')));
   } catch (cause) {
     throw new LifeboatError('ArtifactInvalid', 'this is no reference to an RDS snapshot', { hint: 'Is the file whole?', cause });
   }

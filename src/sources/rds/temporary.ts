@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { isLifeboatError, LifeboatError } from '../../errors.ts';
+import { parseIfJson } from '../../json.ts';
 import type { Services } from '../contract.ts';
 import type { RdsAddress } from './address.ts';
 import type { Api, Tags } from './api.ts';
@@ -158,16 +159,8 @@ const credentials = async (
     return { user: address.user ?? instance.user, auth, password: await services.secret(address.password) };
   if (instance.secret === undefined)
     throw new LifeboatError('TargetProblem', `instance ${instance.id} has no password in Secrets Manager yet`);
-  const secret = SecretSchema.safeParse(parsed(await services.secret(`secretsmanager:${instance.secret}`)));
+  const secret = SecretSchema.safeParse(parseIfJson(await services.secret(`secretsmanager:${instance.secret}`)));
   // Never the parser's own message: it may quote what it read.
   if (!secret.success) throw new LifeboatError('SecretMissing', `the secret of instance ${instance.id} is not what RDS writes`);
   return { user: secret.data.username, auth, password: secret.data.password };
-};
-
-const parsed = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 };

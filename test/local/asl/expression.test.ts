@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../../../src/backup/types.ts';
+import { parseJson } from '../../../src/json.ts';
 import { compileExpression, evaluate } from '../../../src/local/asl/expression.ts';
 import { answer, failure, testWorld } from './support.ts';
 
@@ -59,7 +60,7 @@ describe('an expression', () => {
   });
 
   it('keeps a field called __proto__ a field', async () => {
-    const input: Json = JSON.parse('{"__proto__": {"polluted": true}}');
+    const input: Json = parseJson('{"__proto__": {"polluted": true}}');
     const output = await answer('{% $states.input %}', input);
     expect(JSON.stringify(output)).toBe('{"__proto__":{"polluted":true}}');
     expect(Object.hasOwn({}, 'polluted')).toBe(false);
@@ -70,7 +71,7 @@ describe('an expression', () => {
     const scope = (input: Json) => ({ variables: {}, states: { input, context: {} }, tools: { now: () => 0, random: () => 0 } });
     await fc.assert(
       fc.asyncProperty(fc.jsonValue({ maxDepth: 4 }), async (value) => {
-        const input: Json = JSON.parse(JSON.stringify(value));
+        const input: Json = parseJson(JSON.stringify(value));
         expect(await evaluate(expression, scope(input))).toEqual(input);
       }),
       { numRuns: 200 },

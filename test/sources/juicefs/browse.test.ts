@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { loadDigest } from '../../../src/backup/digest.ts';
 import type { Manifest, Segment } from '../../../src/backup/types.ts';
+import { parseJson } from '../../../src/json.ts';
 import type { Browsed, BrowseRequest, SegmentSource, TaskContext } from '../../../src/sources/contract.ts';
 import type { JuicefsAddress } from '../../../src/sources/juicefs/address.ts';
 import { browse } from '../../../src/sources/juicefs/browse/browse.ts';
@@ -68,7 +69,7 @@ interface Node {
 
 /** Every folder of a dump by its path, with its names; and below each, how many names and bytes. */
 const foldersOf = (dump: string): Map<string, { readonly names: string[]; entries: number; bytes: number }> => {
-  const { FSTree, Trash } = JSON.parse(dump) as { readonly FSTree: Node; readonly Trash: Node };
+  const { FSTree, Trash } = parseJson(dump) as { readonly FSTree: Node; readonly Trash: Node };
   const folders = new Map<string, { readonly names: string[]; entries: number; bytes: number }>();
   const visit = (path: string, node: Node): { entries: number; bytes: number } => {
     const own = { names: Object.keys(node.entries ?? {}), entries: 0, bytes: 0 };

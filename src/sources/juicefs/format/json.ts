@@ -1,4 +1,5 @@
 import { LifeboatError } from '../../../errors.ts';
+import { parseJson, type Revive } from '../../../json.ts';
 
 /** JSON whose integers beyond 2^53 are bigint. */
 export type Value = string | number | bigint | boolean | null | readonly Value[] | Ordered | { readonly [key: string]: Value };
@@ -9,16 +10,11 @@ export type JsonObject = { readonly [key: string]: Value };
 const LONG_NUMBER = /\d{16}/;
 const INTEGER = /^-?\d+$/;
 
-/** Text of integers beyond 2^53 becomes bigint, all else what JSON.parse makes of it. */
-export const parseJson = (text: string): Value => {
-  if (!LONG_NUMBER.test(text)) return JSON.parse(text) as Value;
-  const exact = function (this: unknown, _key: string, value: unknown, context?: { readonly source?: string }): unknown {
-    if (typeof value !== 'number' || Number.isSafeInteger(value)) return value;
-    const source = context?.source ?? '';
-    return INTEGER.test(source) ? BigInt(source) : value;
-  };
-  return JSON.parse(text, exact) as Value;
-};
+/** Text of integers beyond 2^53 becomes bigint, all else what JSON has. */
+export const parseValue = (text: string): Value => parseJson(text, LONG_NUMBER.test(text) ? exact : undefined) as Value;
+
+const exact: Revive = (value, source = '') =>
+  typeof value === 'number' && !Number.isSafeInteger(value) && INTEGER.test(source) ? BigInt(source) : value;
 
 export const isObject = (value: Value | undefined): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Map);

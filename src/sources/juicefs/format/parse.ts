@@ -1,7 +1,7 @@
 import { LifeboatError } from '../../../errors.ts';
 import { type Acl, type Attr, type Chunk, type Entry, isDirectory, ROOT_INODE, type Tree, type Xattr } from '../model.ts';
 import { unescapeName } from './escape.ts';
-import { parseJson, type Value } from './json.ts';
+import { parseValue, type Value } from './json.ts';
 import { NAME_MAX_BYTES, readAcl, readAttr, readChunks, readXattrs, TARGET_MAX_BYTES } from './read-fields.ts';
 import { CLOSE, hasBackslash, isQuote, isSpace, OPEN, skipBetween, stringEnd, valueEnd } from './scan.ts';
 
@@ -253,7 +253,7 @@ const nameOf = (raw: Buffer): Uint8Array => {
 
 const json = (bytes: Buffer, what: string): Value => {
   try {
-    return parseJson(what === 'attr' || what === 'chunks' ? bytes.toString('latin1') : bytes.toString('utf8'));
+    return parseValue(what === 'attr' || what === 'chunks' ? bytes.toString('latin1') : bytes.toString('utf8'));
   } catch (cause) {
     throw new LifeboatError('ArtifactInvalid', `${what} is not JSON: ${shown(bytes)}`, { hint: HINT, cause });
   }

@@ -1,5 +1,5 @@
 import { LifeboatError } from '../../../errors.ts';
-import { isObject, type JsonObject, marshalIndent, objectOf, parseJson, type Value } from './json.ts';
+import { isObject, type JsonObject, marshalIndent, objectOf, parseValue, type Value } from './json.ts';
 
 /** What stands in a dump where a secret was. */
 const REMOVED = 'removed';
@@ -60,7 +60,7 @@ export interface Setting {
 export const parseSetting = (text: string): Setting => {
   let value: Value;
   try {
-    value = parseJson(text);
+    value = parseValue(text);
   } catch (cause) {
     throw new LifeboatError('SourceProblem', 'the setting of the volume is not JSON', {
       hint: 'Is this a JuiceFS metadata engine?',

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { LifeboatError } from '../../../errors.ts';
+import { parseJson } from '../../../json.ts';
 import type { Login } from './login.ts';
 
 /** Longest wait for an answer, in milliseconds; a synchronous dump or restore of a large repository takes minutes. */
@@ -103,7 +104,7 @@ const isBusy = (status: number): boolean => status === 429 || status === 503;
 const parse = (text: string): unknown => {
   if (text === '') return null;
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     return text;
   }

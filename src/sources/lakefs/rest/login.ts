@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { LifeboatError } from '../../../errors.ts';
+import { parseJson } from '../../../json.ts';
 import type { Services } from '../../contract.ts';
 import type { LakefsAddress } from '../address.ts';
 
@@ -54,7 +55,7 @@ export const apiOf = (endpoint: string): string => {
 const readSecret = async (reference: string, services: Pick<Services, 'secret'>): Promise<z.output<typeof Secret>> => {
   const text = await services.secret(reference);
   try {
-    return Secret.parse(JSON.parse(text));
+    return Secret.parse(parseJson(text));
   } catch {
     // Neither the text nor what the parser says of it: both may show the secret.
     throw new LifeboatError('SecretMissing', `the secret ${reference} is not {"access_key_id": …, "secret_access_key": …}`);

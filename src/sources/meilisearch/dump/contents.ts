@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Json } from '../../../backup/types.ts';
+import { parseJson } from '../../../json.ts';
 import { invalid, schemaChecked } from './invalid.ts';
 import { readLines, readWhole } from './lines.ts';
 import { RULES_INDEX, type Rule, ruleOfLine, ruleOfTask } from './rule.ts';
@@ -191,7 +192,7 @@ const checked = <T>(schema: z.ZodType<T>, small: ReadonlyMap<string, unknown>, p
 
 export const parse = (path: string, bytes: Buffer): unknown => {
   try {
-    return JSON.parse(bytes.toString('utf8'));
+    return parseJson(bytes.toString('utf8'));
   } catch (cause) {
     throw invalid(`${path} is no JSON`, undefined, cause);
   }

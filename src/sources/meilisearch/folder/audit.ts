@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ClassDigest, Json } from '../../../backup/types.ts';
 import { LifeboatError } from '../../../errors.ts';
+import { parseJson } from '../../../json.ts';
 import type { Cursor, Part, Services, Stage, TaskContext } from '../../contract.ts';
 import type { FolderAddress } from '../address.ts';
 import { openTasks, statsOf } from '../api.ts';
@@ -54,7 +55,7 @@ const auditAll = async (client: Client, context: TaskContext, services: Services
   const digests: ClassDigest[] = [];
   let facts: Json | undefined;
   let from = { range: 0, documents: 0 };
-  if (how.resume !== undefined) from = CursorSchema.parse(JSON.parse(how.resume));
+  if (how.resume !== undefined) from = CursorSchema.parse(parseJson(how.resume));
   else {
     await untilIdle(client, context);
     const part = await auditInstance(client, indexes, context, services, how.ownMasterKey);
@@ -72,7 +73,7 @@ const auditAll = async (client: Client, context: TaskContext, services: Services
     const read = n === from.range && from.documents > 0 ? (JSON.stringify({ documents: from.documents }) as Cursor) : undefined;
     const { digests: found, next } = await auditDocuments(client, range, context, read);
     digests.push(...found);
-    if (next !== undefined) return part({ range: n, documents: RangeCursorSchema.parse(JSON.parse(next.cursor)).documents });
+    if (next !== undefined) return part({ range: n, documents: RangeCursorSchema.parse(parseJson(next.cursor)).documents });
     if (context.budget.remaining() <= 0 && n + 1 < ranges.length) return part({ range: n + 1, documents: 0 });
   }
   return part();

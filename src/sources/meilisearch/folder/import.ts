@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { restoreInput } from '../../../backup/restore-input.ts';
 import type { Manifest } from '../../../backup/types.ts';
 import { LifeboatError } from '../../../errors.ts';
+import { parseJson } from '../../../json.ts';
 import type { Budget, Cursor, Part, Stage, TaskContext } from '../../contract.ts';
 import type { FolderAddress } from '../address.ts';
 import { archiveOf, detailsOf } from '../artifact.ts';
@@ -38,7 +39,7 @@ export const importStage = (address: FolderAddress): Stage => ({
       const marker = await readMarker(place);
       const ours = marker?.restore === restore ? marker : undefined;
       if (ours?.imported === true) return DONE;
-      const looks = resume === undefined ? 0 : CursorSchema.parse(JSON.parse(resume)).looks;
+      const looks = resume === undefined ? 0 : CursorSchema.parse(parseJson(resume)).looks;
       return await untilImported(
         place,
         ours?.server != null && looks > 0 ? ours : await begin(address, place, context, marker),

@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/p
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { LifeboatError } from '../../../errors.ts';
+import { parseIfJson } from '../../../json.ts';
 
 const ServerSchema = z.object({ pid: z.int().positive(), port: z.int() });
 
@@ -54,17 +55,9 @@ const markerPath = ({ beside }: Place): string => join(beside, 'restore.json');
 export const readMarker = async (place: Place): Promise<Marker | undefined> => {
   const text = await readFile(markerPath(place), 'utf8').catch(absent);
   if (text === undefined) return undefined;
-  const parsed = MarkerSchema.safeParse(json(text));
+  const parsed = MarkerSchema.safeParse(parseIfJson(text));
   // Written in one go, but a disk may have been full.
   return parsed.success ? parsed.data : { restore: '', scratch: null, server: null, imported: false };
-};
-
-const json = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 };
 
 export const writeMarker = async (place: Place, marker: Marker): Promise<void> => {
