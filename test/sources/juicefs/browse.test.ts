@@ -69,7 +69,7 @@ interface Node {
 
 /** Every folder of a dump by its path, with its names; and below each, how many names and bytes. */
 const foldersOf = (dump: string): Map<string, { readonly names: string[]; entries: number; bytes: number }> => {
-  const { FSTree, Trash } = parseJson(dump) as { readonly FSTree: Node; readonly Trash: Node };
+  const { FSTree, Trash } = parseJson(dump) as unknown as { readonly FSTree: Node; readonly Trash: Node };
   const folders = new Map<string, { readonly names: string[]; entries: number; bytes: number }>();
   const visit = (path: string, node: Node): { entries: number; bytes: number } => {
     const own = { names: Object.keys(node.entries ?? {}), entries: 0, bytes: 0 };
