@@ -3,6 +3,7 @@ import { LifeboatError } from '../errors.ts';
 import { parseJson } from '../json.ts';
 import type { Budget, Cursor, Part, Stage, StageContext, TaskContext } from '../sources/contract.ts';
 import type { Store } from '../stores/store.ts';
+import { namingDamage } from './damage.ts';
 import { decodeReceipt, encodeReceipt } from './manifest.ts';
 import { readAll, readJson } from './objects.ts';
 import { decodeIndex, encodeIndex, type IndexPart, type TaskLine } from './plan-index.ts';
@@ -121,7 +122,8 @@ export const runTask = async (stage: Stage, room: Room, context: TaskContext, in
   const spec = await readAll(room.control, line.key, { start: line.start, end: line.end });
   if (spec === undefined) throw new LifeboatError('TaskMissing', `task ${line.task} of stage ${stage.name} is not at ${line.key}`);
   const task = parseJson(Buffer.from(spec).toString('utf8')) as Json;
-  const done = await stage.run(task, context, (input.resume ?? undefined) as Cursor | undefined);
+  const resume = (input.resume ?? undefined) as Cursor | undefined;
+  const done = await namingDamage(context, (watched) => stage.run(task, watched, resume));
   const receipt = receiptOf(stage, done, input);
   const { created } = await room.receipts.create(key, encodeReceipt(receipt));
   if (created) return receipt.next;
