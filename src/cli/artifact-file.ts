@@ -4,7 +4,7 @@ import { basename, resolve } from 'node:path';
 import { decode } from '../backup/codec.ts';
 import type { ClassDigest, Encoding } from '../backup/types.ts';
 import { isLifeboatError, LifeboatError } from '../errors.ts';
-import type { ArtifactFormat, Examined } from '../sources/contract.ts';
+import type { ArtifactFormat, Examined } from '../sources/artifact-format.ts';
 import { kinds } from '../sources/registry.ts';
 import type { Run } from './engine.ts';
 

@@ -18,8 +18,8 @@ export const quickCopy = async (place: Place, fullKey: string, source: string, s
     const request = await signedCopy(place, fullKey, source);
     const { response } = await config.requestHandler.handle(request, signal === undefined ? {} : { abortSignal: signal });
     const body = await textOf(response.body);
-    // S3 may answer 200 first and say in the body that it failed.
-    return response.statusCode === 200 && body.includes('<ETag>') && !body.includes('<Error>');
+    // S3 may answer 200 first and say in the body that it failed; then there is no ETag.
+    return response.statusCode === 200 && body.includes('<ETag>');
   } catch {
     signal?.throwIfAborted();
     return false;

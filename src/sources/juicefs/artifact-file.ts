@@ -1,4 +1,4 @@
-import type { ArtifactFormat } from '../contract.ts';
+import type { ArtifactFormat } from '../artifact-format.ts';
 
 /** A dump begins with its Setting, which begins with Name and UUID. */
 const OPENING = /^\s*\{\s*"Setting":\s*\{\s*"Name":\s*"[^"]*",\s*"UUID":/;

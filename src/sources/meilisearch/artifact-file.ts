@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
-import type { ArtifactFormat } from '../contract.ts';
+import type { ArtifactFormat } from '../artifact-format.ts';
 import { checksum, TAR_BLOCK } from './dump/tar-write.ts';
 
 /** Names with which a dump's archive may begin; its entries have no order. */

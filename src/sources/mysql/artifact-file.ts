@@ -1,4 +1,4 @@
-import type { ArtifactFormat } from '../contract.ts';
+import type { ArtifactFormat } from '../artifact-format.ts';
 import { MARKER } from './catalog.ts';
 import { OPENING } from './session-sql.ts';
 

@@ -1,4 +1,4 @@
-import type { ArtifactFormat } from '../contract.ts';
+import type { ArtifactFormat } from '../artifact-format.ts';
 import { OPENING } from './session-sql.ts';
 
 /** Its last statement commits, after the assertion of the row counts: a cut script rolls back, and has another end. */

@@ -1,4 +1,4 @@
-import type { Examined, OpenStored } from '../../contract.ts';
+import type { Examined, OpenStored } from '../../artifact-format.ts';
 import { digestContents } from '../digest-contents.ts';
 import { type CheckedDump, checkDump } from './check.ts';
 import { parse } from './contents.ts';
