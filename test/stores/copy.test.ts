@@ -108,6 +108,15 @@ describe('a copy between two buckets of one server', () => {
     expect(authorization).toBe(expected.headers['authorization']);
   });
 
+  it('is asked for again when S3 answers 200 and says in the body that it failed', async () => {
+    server.faults.add({ on: 'CopyObject', times: 1, fault: { kind: 'error', status: 200, code: 'InternalError' } });
+    const from = s3('from');
+    await from.create('k', Buffer.from('bytes'));
+    expect(await copy(s3('to'), from, 'k', 5)).toBe(true);
+    expect(server.seen.filter(({ operation }) => operation === 'CopyObject')).toHaveLength(2);
+    expect(await textOf(s3('to'), 'pool/k')).toBe('bytes');
+  });
+
   it('goes in parts where a policy demands conditions and S3 does not take them of a copy', async () => {
     server.faults.add({ on: 'CopyObject', times: 2, fault: { kind: 'error', status: 501, code: 'NotImplemented' } });
     const [from, to] = [s3('from'), s3('to')];
