@@ -21,7 +21,6 @@ export const quickCopy = async (place: Place, fullKey: string, source: string, s
     // S3 may answer 200 first and say in the body that it failed; then there is no ETag.
     return response.statusCode === 200 && body.includes('<ETag>');
   } catch {
-    signal?.throwIfAborted();
     return false;
   }
 };
