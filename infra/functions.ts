@@ -4,7 +4,7 @@ import { Architecture, type Code, Function as LambdaFunction, LoggingFormat, Run
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import type { Deployment } from '../src/environment/deployment.ts';
-import { SIZES, type Step, YOUNG_GENERATION } from '../src/environment/steps.ts';
+import { FEW_ARENAS, SIZES, type Step, YOUNG_GENERATION } from '../src/environment/steps.ts';
 import type { Network } from './network.ts';
 
 export interface FunctionProps {
@@ -45,6 +45,7 @@ export const stepFunction = (scope: Construct, props: FunctionProps): LambdaFunc
     environment: {
       LIFEBOAT_ENVIRONMENT_FILE: `/var/task/${props.environment}.json`,
       NODE_OPTIONS: `--enable-source-maps ${YOUNG_GENERATION}`,
+      ...FEW_ARENAS,
       // Has the authorities of RDS, which Node does not know.
       NODE_EXTRA_CA_CERTS: '/var/runtime/ca-cert.pem',
     },

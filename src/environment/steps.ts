@@ -76,3 +76,6 @@ export const NOTIFY = 'notify';
 
 /** In MiB: Node lets the young generation grow to many times of it, a hundred and more of memory, where many requests are in flight. */
 export const YOUNG_GENERATION = '--max-semi-space-size=16';
+
+/** glibc keeps what was freed apart for each of many threads: 20 to 30 MiB a process. Read when a process starts. */
+export const FEW_ARENAS = { MALLOC_ARENA_MAX: '2' } as const;

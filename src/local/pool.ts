@@ -7,7 +7,7 @@ import type { Progress, Report } from '../backup/progress.ts';
 import type { Json } from '../backup/types.ts';
 import type { Environment } from '../environment/environment.ts';
 import { environmentFile } from '../environment/parse.ts';
-import { YOUNG_GENERATION } from '../environment/steps.ts';
+import { FEW_ARENAS, YOUNG_GENERATION } from '../environment/steps.ts';
 import { LifeboatError } from '../errors.ts';
 import { parseJson } from '../json.ts';
 import { functionTimedOut } from './asl/errors.ts';
@@ -68,7 +68,7 @@ export const openPool = async ({ environment, report, timeoutOf, handBackAfter }
     const child = fork(new URL('./worker.ts', import.meta.url), [], {
       execArgv: [...process.execArgv, YOUNG_GENERATION],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-      env: { ...process.env, LIFEBOAT_TMP: temporary },
+      env: { ...process.env, ...FEW_ARENAS, LIFEBOAT_TMP: temporary },
     });
     let kept = '';
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
