@@ -85,7 +85,7 @@ const follow = async (following: Following, execution: string, machine: MachineN
       const news = await watch.look(run.signal);
       heard = Date.now();
       silent = false;
-      if (described.status !== 'RUNNING' && described.status !== 'PENDING_REDRIVE') return endedAs(execution, described);
+      if (described.status !== 'RUNNING') return endedAs(execution, described);
       pause = news ? patience.firstMs : Math.min(patience.longestMs, pause * GROWTH);
     } catch (error) {
       const known = isMissing(error)

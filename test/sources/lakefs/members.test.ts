@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { backupPrefix } from '../../../src/backup/layout.ts';
 import { segmentSource } from '../../../src/backup/segments.ts';
+import type { Manifest } from '../../../src/backup/types.ts';
 import { homeOf, listRepositories } from '../../../src/sources/lakefs/members.ts';
 import { encodeLakectl, encodeScript } from '../../../src/sources/lakefs/refs.ts';
 import { commit, type Repository, upload } from '../../support/lakefs-repository.ts';
@@ -66,9 +67,13 @@ describe('the home of a manifest', () => {
 });
 
 describe('removing the source', () => {
-  const remove = async (changes?: Parameters<Harness['source']>[0], after: () => void = () => {}): Promise<string> => {
+  const remove = async (
+    changes?: Parameters<Harness['source']>[0],
+    after: () => void = () => {},
+    told: (manifest: Manifest) => Manifest = (manifest) => manifest,
+  ): Promise<string> => {
     const source = harness.source(changes);
-    const manifest = await harness.backup(source);
+    const manifest = told(await harness.backup(source));
     after();
     const read = segmentSource(harness.store, backupPrefix(SOURCE, manifest.backup));
     const removed = await source.remove?.(manifest, read, forever.signal);
@@ -110,6 +115,12 @@ describe('removing the source', () => {
     await expect(
       remove({}, () => harness.server.repositories.set('sample', { ...sample, namespace: 'local://repos/sample/' })),
     ).rejects.toThrow(failed('SourceChanged', /is not the repository/));
+    kept();
+  });
+
+  it('removes nothing when the backup is of the same repository on another server', async () => {
+    const elsewhere = (manifest: Manifest): Manifest => ({ ...manifest, source: { ...manifest.source, place: 'https://other/sample' } });
+    await expect(remove({}, undefined, elsewhere)).rejects.toThrow(failed('SourceChanged', /is not the repository/));
     kept();
   });
 });
