@@ -42,9 +42,9 @@ export const s3Store = (bucket: string, prefix: string, options: S3Options = {},
       checkKey(key);
       return headObject(place, key, versionId);
     },
-    async *list(below, { after = '' } = {}) {
+    list(below, { after = '' } = {}) {
       checkPrefix(below);
-      yield* listObjects(place, below, after);
+      return listObjects(place, below, after);
     },
     async delete(key) {
       checkKey(key);
