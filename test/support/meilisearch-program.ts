@@ -1,6 +1,7 @@
 /**
  * Behaves as the program `meilisearch` does, as far as Lifeboat starts it: imports a dump into a folder and serves it. Its own options come
- * first: `--fake-version`, `--fake-import-ms`, `--fake-failure` of the import, and `--fake-trace`, a file to which arguments and environment are added.
+ * first: `--fake-version`, `--fake-import-ms`, `--fake-failure` of the import, `--fake-waiting-ms`, how long after its start it runs a task that
+ * waited, without which an index has no documents, and `--fake-trace`, a file to which arguments and environment are added.
  */
 import { appendFileSync, createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +11,7 @@ import { readGzip } from '../../src/sources/meilisearch/dump/gzip-read.ts';
 import { readLines } from '../../src/sources/meilisearch/dump/lines.ts';
 import { readTar } from '../../src/sources/meilisearch/dump/tar-read.ts';
 import { startMeilisearch } from './meilisearch-server.ts';
-import { documentLines, emptyState, type State, seedIndex } from './meilisearch-state.ts';
+import { documentLines, emptyState, now, type State, seedIndex } from './meilisearch-state.ts';
 
 const STATE = 'state.json';
 
@@ -93,6 +94,21 @@ const open = async (database: string): Promise<State> => {
   }
 };
 
+/** A task that was in the dump's queue: it brings the documents of the first index. */
+const queueTask = (state: State, afterMs: number): void => {
+  const [index] = state.indexes.values();
+  if (index === undefined) return;
+  const documents = [...index.documents];
+  index.documents.clear();
+  const type = 'documentAdditionOrUpdate';
+  const task = { uid: 0, indexUid: index.uid, status: 'processing', type, details: null, error: null, enqueuedAt: now() };
+  state.tasks.push(task);
+  setTimeout(() => {
+    for (const [id, document] of documents) index.documents.set(id, document);
+    task.status = 'succeeded';
+  }, afterMs);
+};
+
 const version = option('fake-version') ?? '1.50.0';
 if (process.argv.includes('--version')) {
   process.stdout.write(`meilisearch ${version}\n`);
@@ -103,6 +119,8 @@ if (trace !== undefined) appendFileSync(trace, `${JSON.stringify({ pid: process.
 const database = option('db-path') ?? 'data.ms';
 const state = await open(database);
 save(database, state);
+const waitingMs = option('fake-waiting-ms');
+if (waitingMs !== undefined) queueTask(state, Number(waitingMs));
 const server = await startMeilisearch(
   { masterKey: process.env['MEILI_MASTER_KEY'] ?? null, version },
   state,

@@ -55,7 +55,7 @@ export async function startRedis(): Promise<RedisServer> {
   const child = spawn(
     program,
     [
-      ...['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder, '--databases', '64'],
+      ...['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder, '--databases', '256'],
       // Tests do not wait five seconds for replicas that never come.
       ...['--repl-diskless-sync-delay', '0'],
     ],

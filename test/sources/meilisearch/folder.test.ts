@@ -16,6 +16,7 @@ import {
   redact,
   scratchOf,
 } from '../../../src/sources/meilisearch/address.ts';
+import { placeAt, writeMarker } from '../../../src/sources/meilisearch/folder/place.ts';
 import { quietArchive } from '../../../src/sources/meilisearch/folder/quiet.ts';
 import { meilisearchSource } from '../../../src/sources/meilisearch/source.ts';
 import { meilisearchTarget } from '../../../src/sources/meilisearch/target.ts';
@@ -236,6 +237,27 @@ describe('the folder of a database', { timeout: 120_000 }, () => {
     expect(isAlive(started?.pid ?? 0)).toBe(false);
     await restoreInto(target(), backup);
     expect((await audit(address())).verdict).toBe('PASSED');
+  });
+
+  it('does not keep what a function that was killed had begun, when the import then fails', async () => {
+    const place = placeAt(join(root, 'data.ms'));
+    await writeMarker(place, { restore: 'restore-1', scratch: null, server: null, imported: false });
+    for (const name of ['tasks', 'indexes', 'auth']) mkdirSync(join(root, 'data.ms', name), { recursive: true });
+    writeFileSync(join(root, 'data.ms/VERSION'), '1.50.0');
+    const refusing = address({ binary: program(root, '--fake-failure', 'no space left') });
+    await expect(restoreInto(target(refusing), backup)).rejects.toMatchObject({ code: 'RestoreFailed' });
+    expect(left()).toEqual([]);
+  });
+
+  it('is audited once the tasks that waited in the dump have run', async () => {
+    await restoreInto(target(), backup);
+    const at = address({ binary: program(root, '--fake-waiting-ms', '1500') });
+    expect((await audit(at)).verdict).toBe('PASSED');
+    const stuck = address({ binary: program(root, '--fake-waiting-ms', '100000') });
+    await expect(audit(stuck, { budget: none })).rejects.toMatchObject({
+      code: 'SourceBusy',
+      hint: expect.stringContaining('--only audit'),
+    });
   });
 
   it('of a drill calls nobody, and runs nothing that waited', async () => {
