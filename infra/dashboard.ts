@@ -8,7 +8,7 @@ import { machineArn } from './machines.ts';
 
 const WIDTH = 24;
 
-/** One row a source: how old its newest backup and proof are, what its executions did. */
+/** One row a source: how old its newest backup and proof are, what its executions did, what was left behind. */
 export const dashboard = (scope: Construct, { name, sources, deployment }: Deployable): Dashboard => {
   const ground = { environment: name, account: deployment.account, region: deployment.region };
   const made = new Dashboard(scope, 'Dashboard', { dashboardName: `lifeboat-${name}`, defaultInterval: Duration.days(7) });
@@ -20,7 +20,7 @@ export const dashboard = (scope: Construct, { name, sources, deployment }: Deplo
     }),
   );
   for (const source of sources) {
-    const age = (metric: string, label: string): IMetric => watched(name, source.name, metric).with({ label });
+    const told = (metric: string, label: string): IMetric => watched(name, source.name, metric).with({ label });
     const ends = (machine: MachineName, metric: string): Metric =>
       new Metric({
         namespace: 'AWS/States',
@@ -33,14 +33,14 @@ export const dashboard = (scope: Construct, { name, sources, deployment }: Deplo
     made.addWidgets(
       new SingleValueWidget({
         title: `${source.name}: seconds since`,
-        metrics: [age('BackupAge', 'newest backup'), age('ProvenAge', 'newest proven backup')],
-        width: 6,
+        metrics: [told('BackupAge', 'newest backup'), told('ProvenAge', 'newest proven backup')],
+        width: 5,
         height: 5,
       }),
       new GraphWidget({
         title: `${source.name}: ages`,
-        left: [age('BackupAge', 'backup'), age('ProvenAge', 'proof'), age('LeaseAge', 'lease')],
-        width: 9,
+        left: [told('BackupAge', 'backup'), told('ProvenAge', 'proof'), told('LeaseAge', 'lease')],
+        width: 7,
         height: 5,
       }),
       new GraphWidget({
@@ -49,7 +49,13 @@ export const dashboard = (scope: Construct, { name, sources, deployment }: Deplo
           ends(machine, 'ExecutionsSucceeded'),
           ends(machine, 'ExecutionsFailed'),
         ]),
-        width: 9,
+        width: 7,
+        height: 5,
+      }),
+      new GraphWidget({
+        title: `${source.name}: left behind`,
+        left: [told('Orphans', 'scratch targets'), told('UploadsLeft', 'unfinished uploads')],
+        width: 5,
         height: 5,
       }),
     );

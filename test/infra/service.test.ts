@@ -74,7 +74,9 @@ describe('the service stack', () => {
   it('draws a dashboard with every source', () => {
     const [dashboard] = resourcesOf(stack, 'AWS::CloudWatch::Dashboard');
     expect(dashboard?.Properties['DashboardName']).toBe('lifeboat-example');
+    const body = JSON.stringify(dashboard?.Properties['DashboardBody']);
     for (const { name } of deployableOf(exampleWith()).sources)
-      expect(JSON.stringify(dashboard?.Properties['DashboardBody'])).toContain(`${name}: executions`);
+      for (const widget of ['seconds since', 'ages', 'executions', 'left behind']) expect(body).toContain(`${name}: ${widget}`);
+    for (const metric of ['BackupAge', 'ProvenAge', 'LeaseAge', 'Orphans', 'UploadsLeft']) expect(body).toContain(metric);
   });
 });
