@@ -1,7 +1,10 @@
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openSecrets } from '../../src/environment/secrets.ts';
 
 let folder: string;
@@ -83,5 +86,53 @@ describe('secrets', () => {
     });
     await expect(resolve(`file:${folder}/empty`)).rejects.toMatchObject({ code: 'SecretMissing' });
     await expect(resolve('hunter2')).rejects.toMatchObject({ code: 'SecretMissing', message: expect.not.stringContaining('hunter2') });
+  });
+});
+
+describe('Secrets Manager', () => {
+  const arn = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:x-AbCdEf';
+  const asked: { readonly region: string; readonly secret: string }[] = [];
+  let stop: (() => void) | undefined;
+
+  /** Answers as Secrets Manager does, and notes the region that a request was signed for. */
+  const answering = async (status: number, body: object): Promise<void> => {
+    const server = createServer(async (request, response) => {
+      const { SecretId } = JSON.parse(Buffer.concat(await Array.fromAsync(request)).toString('utf8'));
+      asked.push({ region: /Credential=[^/]+\/\d+\/([^/]+)/.exec(request.headers.authorization ?? '')?.[1] ?? '', secret: SecretId });
+      response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' }).end(JSON.stringify(body));
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    stop = () => void server.close();
+    vi.stubEnv('AWS_ENDPOINT_URL', `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    vi.stubEnv('AWS_ACCESS_KEY_ID', 'test');
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'test');
+  };
+  afterEach(() => {
+    stop?.();
+    asked.length = 0;
+    vi.unstubAllEnvs();
+  });
+
+  it('is asked in the region of the secret', async () => {
+    await answering(200, { ARN: arn, SecretString: 'hunter2' });
+    expect(await openSecrets({ env: {} }).resolve(`secretsmanager:${arn}`)).toBe('hunter2');
+    expect(asked).toEqual([{ region: 'eu-central-1', secret: arn }]);
+  });
+
+  it('has no password in a secret of bytes', async () => {
+    await answering(200, { ARN: arn, SecretBinary: 'aHVudGVyMg==' });
+    await expect(openSecrets({ env: {} }).resolve(`secretsmanager:${arn}`)).rejects.toMatchObject({
+      code: 'SecretMissing',
+      message: `secret ${arn} has no text value`,
+    });
+  });
+
+  it('that refuses is named with the right that is missing', async () => {
+    await answering(400, { __type: 'AccessDeniedException', message: 'no' });
+    await expect(openSecrets({ env: {} }).resolve(`secretsmanager:${arn}`)).rejects.toMatchObject({
+      code: 'SecretMissing',
+      message: `cannot read secret ${arn}: AccessDeniedException`,
+      hint: expect.stringContaining('secretsmanager:GetSecretValue'),
+    });
   });
 });
