@@ -149,7 +149,8 @@ const startDump: Route = (call) => {
   if (torn) call.server.play.tornDumps -= 1;
   const without = new Set(torn ? [branchOf(repository, repository.defaultBranch).commit] : []);
   const id = `DR${randomBytes(10).toString('hex')}`;
-  call.state.tasks.set(id, { repository: repository.id, refs: dump(repository, without) });
+  const error = call.server.play.dumpError;
+  call.state.tasks.set(id, { repository: repository.id, ...(error === undefined ? { refs: dump(repository, without) } : { error }) });
   return ok({ id }, 202);
 };
 

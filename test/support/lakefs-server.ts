@@ -25,6 +25,8 @@ export interface Play {
   tornDumps: number;
   /** Tasks say `done: false` for ever, as after the server was killed. */
   tasksHang: boolean;
+  /** Asynchronous dumps end with this error. */
+  dumpError: string | undefined;
   /** Milliseconds for which the name of a deleted repository is still taken. */
   namesStickMs: number;
   /** A restore that answers success and loads no tags. */
@@ -83,7 +85,7 @@ export const startLakefsServer = async (root: string): Promise<LakefsServer> => 
     secretAccessKey: 'lab/secret',
     seen: [],
     repositories: new Map(),
-    play: { tornDumps: 0, tasksHang: false, namesStickMs: 0, losesTags: false, faults: [] },
+    play: { tornDumps: 0, tasksHang: false, dumpError: undefined, namesStickMs: 0, losesTags: false, faults: [] },
     make(id, namespace, defaultBranch = 'main') {
       const repository = openRepository(root, id, namespace, defaultBranch);
       server.repositories.set(id, repository);

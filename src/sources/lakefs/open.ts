@@ -19,7 +19,8 @@ export const openInstant = async (address: LakefsAddress, services: Services): P
   const session = await openSession(address, services);
   const started = services.now();
   if (address.uncommitted === 'commit') await commitAll(session, started);
-  const { ids, at } = address.dump === 'sync' ? await dumpRefs(session.client, session.repository.id) : await dumpAsync(session, started);
+  const { ids, at } =
+    address.dump === 'sync' ? await dumpRefs(session.client, session.repository.id) : await dumpAsync(session, started, services.now);
   return { consistency: 'snapshot', at: (at ?? started).toISOString(), token: { ids } };
 };
 
@@ -43,10 +44,10 @@ const commitAll = async ({ client, repository }: Session, at: Date): Promise<voi
  * The asynchronous dump reads commits before branches, so a commit of that time may be missing. What a second dump has in commits
  * holds all that the first has in branches and tags.
  */
-const dumpAsync = async (session: Session, started: Date): Promise<{ readonly ids: Ids; readonly at: Date }> => {
-  const first = await dumpOnce(session);
+const dumpAsync = async (session: Session, started: Date, now: Services['now']): Promise<{ readonly ids: Ids; readonly at: Date }> => {
+  const first = await dumpOnce(session, now);
   if (await isClosed(session, first)) return { ids: first, at: started };
-  const second = await dumpOnce(session);
+  const second = await dumpOnce(session, now);
   const joined = { ...first, commits_meta_range_id: second.commits_meta_range_id };
   await proveClosed(session.metadata, joined, session.repository.default_branch);
   return { ids: joined, at: started };
@@ -62,9 +63,9 @@ const isClosed = async ({ metadata, repository }: Session, ids: Ids): Promise<bo
   }
 };
 
-const dumpOnce = async ({ client, repository }: Session): Promise<Ids> => {
+const dumpOnce = async ({ client, repository }: Session, now: Services['now']): Promise<Ids> => {
   const task = await startDump(client, repository.id);
-  for (const end = Date.now() + DUMP_MS; Date.now() < end; await sleep(POLL_MS)) {
+  for (const end = now().getTime() + DUMP_MS; now().getTime() < end; await sleep(POLL_MS)) {
     const { done, error, refs } = await taskState(client, repository.id, 'dump', task);
     if (!done) continue;
     if (error !== undefined) throw new LifeboatError('ServerFailed', `lakeFS failed to dump the refs of ${repository.id}: ${error}`);

@@ -211,6 +211,22 @@ describe('a backup fails by name', () => {
     await expect(harness.backup(harness.source({ dump: 'async' }))).rejects.toThrow(failed('RefsTorn', /branch trunk points to commit/));
   });
 
+  it('when an asynchronous dump fails, or never ends', async () => {
+    harness.server.play.dumpError = 'no space left';
+    await expect(harness.backup(harness.source({ dump: 'async' }))).rejects.toThrow(
+      failed('ServerFailed', /failed to dump .*no space left/),
+    );
+    harness.server.play.dumpError = undefined;
+    harness.server.seen.length = 0;
+    harness.server.play.tasksHang = true;
+    const jump = setInterval(() => {
+      if (harness.server.seen.some((line) => /^GET .*\/dump$/.test(line))) harness.skew = 11 * 60_000;
+    }, 5);
+    await expect(harness.backup(harness.source({ dump: 'async' })).finally(() => clearInterval(jump))).rejects.toThrow(
+      failed('ServerFailed', /did not end within 10 minutes/),
+    );
+  });
+
   it('when garbage collection took an object meanwhile', async () => {
     const [name = ''] = readdirSync(join(sample.folder, 'data', sample.uid));
     rmSync(join(sample.folder, 'data', sample.uid, name));

@@ -109,6 +109,12 @@ describe('records', () => {
   const Text = fc.string({ maxLength: 40 });
   const Metadata = fc.dictionary(Text, Text, { maxKeys: 4 });
 
+  it('with a number where bytes belong, or bytes where a number belongs, are none', () => {
+    // Field 1 of both, as a number and as bytes.
+    expect(() => decodeRef(Buffer.from([0x08, 0x01]))).toThrow(/wire type 0 in place of bytes/);
+    expect(() => decodeRange(Buffer.from([0x18, 0x01, 0x22, 0x01, 0x61]))).toThrow(/wire type 2 in place of a number/);
+  });
+
   it('come back as they were written', () => {
     fc.assert(
       fc.property(
