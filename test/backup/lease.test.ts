@@ -69,6 +69,21 @@ describe('a lease', () => {
     await checkLease(control, source, taken.token, at(14));
   });
 
+  it('that is not there, or cannot be read, is lost by name', async () => {
+    const control = memoryStore();
+    const { token } = await acquireLease(control, request('arn:one'));
+    await control.replace(leaseKey(source), Buffer.from('{'), (await control.head(leaseKey(source)))?.etag ?? null);
+    await expect(checkLease(control, source, token, at(2))).rejects.toMatchObject({
+      code: 'LeaseLost',
+      message: expect.stringContaining('cannot be read'),
+    });
+    await control.delete(leaseKey(source));
+    await expect(checkLease(control, source, token, at(2))).rejects.toMatchObject({
+      code: 'LeaseLost',
+      message: expect.stringContaining('is not there any more'),
+    });
+  });
+
   it.each([
     ['gone', 'ok'],
     ['running', 'LeaseHeld'],
