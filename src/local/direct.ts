@@ -194,12 +194,24 @@ const streamSink = (pieces: Pieces, signal: AbortSignal): SegmentSink => ({
       rawBytes += block.length;
       if (flushed) rawCrc32 = crc32(block, rawCrc32);
     };
-    for await (const chunk of encode(raw, encoding, see, as.recycle)) {
-      signal.throwIfAborted();
-      sha.update(chunk);
-      bytes += chunk.length;
-      if (as.role !== 'inventory') await pieces.append(ordinal, chunk);
-      if (encoding === 'identity') as.recycle?.(chunk);
+    // What is given back is written while the next is made; anything else is good only until that is asked for.
+    let writing: Promise<void> = Promise.resolve();
+    try {
+      for await (const chunk of encode(raw, encoding, see, as.recycle)) {
+        signal.throwIfAborted();
+        sha.update(chunk);
+        bytes += chunk.length;
+        await writing;
+        const written = as.role === 'inventory' ? Promise.resolve() : pieces.append(ordinal, chunk);
+        if (encoding !== 'identity' || as.recycle === undefined) {
+          await written;
+          continue;
+        }
+        writing = written.then(() => as.recycle?.(chunk));
+        writing.catch(() => {});
+      }
+    } finally {
+      await writing;
     }
     const sha256 = sha.digest('hex');
     const key = segmentKey(ordinal, sha256, as.extension);

@@ -46,8 +46,8 @@ const send = (port: number, bytes: Buffer): Promise<void> =>
     socket.write(`*2\r\n$4\r\nECHO\r\n$${ECHO.length}\r\n${ECHO}\r\n`);
   });
 
-/** Nothing here has to survive a power cut. */
-export async function startRedis(): Promise<RedisServer> {
+/** Nothing here has to survive a power cut. `options` are those of the server: `--cluster-enabled yes`. */
+export async function startRedis(options: readonly string[] = []): Promise<RedisServer> {
   const program = findProgram(...PROGRAMS);
   if (program === undefined) throw new Error('redisMissing() says why');
   const folder = mkdtempSync(join(tmpdir(), 'lifeboat-redis-'));
@@ -56,6 +56,7 @@ export async function startRedis(): Promise<RedisServer> {
     program,
     [
       ...['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder, '--databases', '256'],
+      ...options,
       // Tests do not wait five seconds for replicas that never come.
       ...['--repl-diskless-sync-delay', '0'],
     ],

@@ -6,13 +6,18 @@ import { isLifeboatError } from '../../errors.ts';
 import { parseJson } from '../../json.ts';
 import type { AuditFacts, Cursor, Objects, Part, Services, Stage, TaskContext } from '../contract.ts';
 import type { JuicefsAddress } from './address.ts';
+import type { Slice } from './blocks/keys.ts';
 import { lookForBlocks, sampleSlices } from './blocks/sample.ts';
 import { DetailsSchema } from './conclude.ts';
-import { openReader, openSql, openWriter } from './engines/open.ts';
+import { openReader, openRedisAt, openSql } from './engines/open.ts';
 import type { Reader } from './engines/reader.ts';
+import type { RedisSession } from './engines/redis.ts';
+import { auditKeys, KeysSchema } from './engines/redis-audit.ts';
+import { auditSlices, SlicesSchema as RedisSlicesSchema, redisSlices } from './engines/redis-slices.ts';
+import { NO_SLICES, SliceSumsSchema, sliceChecks } from './engines/slice-sums.ts';
 import type { SqlSession } from './engines/sql.ts';
 import { sqlChecks, sqlRecount } from './engines/sql-checks.ts';
-import { FIRST_SLICE, NO_SLICES, type SlicePlace, sliceChecks, sumSlices } from './engines/sql-slices.ts';
+import { FIRST_SLICE, type SlicePlace, sqlSlices, sumSlices } from './engines/sql-slices.ts';
 import { parseSetting } from './format/setting.ts';
 import { openStretch } from './read/document.ts';
 import { planStretches, StretchSchema, type StretchTask, volume } from './read/plan.ts';
@@ -26,6 +31,7 @@ import { nextIds } from './write/next-ids.ts';
 
 const AuditTaskSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('checks') }),
+  z.strictObject({ kind: z.literal('keys') }),
   z.strictObject({ kind: z.literal('slices') }),
   z.strictObject({ kind: z.literal('blocks') }),
   z.strictObject({ kind: z.literal('juicefs') }),
@@ -39,8 +45,8 @@ export const auditStage = (address: JuicefsAddress, services: Services): Stage =
   name: 'audit',
   mode: 'independent',
   async *plan(context) {
-    const tasks: AuditTask[] = [{ kind: 'checks' }];
-    if (address.engine !== 'redis') tasks.push({ kind: 'slices' });
+    const tasks: AuditTask[] = [{ kind: 'checks' }, { kind: 'slices' }];
+    if (address.engine === 'redis') tasks.push({ kind: 'keys' });
     if (DetailsSchema.parse(restoreInput(context).manifest.details).head.blocks !== undefined) tasks.push({ kind: 'blocks' });
     if (juicefsBinary() !== undefined) tasks.push({ kind: 'juicefs' });
     // Another engine would have to be copied whole.
@@ -56,7 +62,11 @@ export const auditStage = (address: JuicefsAddress, services: Services): Stage =
   },
   async run(json, context, resume): Promise<Part> {
     const task = AuditTaskSchema.parse(json);
-    if (task.kind === 'slices') return slicesPart(address, services, context, resume);
+    if (task.kind === 'keys') return keysPart(address, services, context, resume);
+    if (task.kind === 'slices')
+      return address.engine === 'redis'
+        ? redisSlicesPart(address, services, context, resume)
+        : slicesPart(address, services, context, resume);
     if (task.kind === 'blocks') return blocksPart(address, services, context);
     if (task.kind === 'fsck') return part(await countByFsck(address, services, context));
     const reader = await openReader(address, services);
@@ -103,24 +113,16 @@ const checksPart = async (
   const head = await reader.head();
   const { manifest } = restoreInput(context);
   const checks = [
-    ...(await checksOf(address, services)),
+    // Those of Redis follow from its keys, in a task of their own.
+    ...(address.engine === 'redis' ? [] : await sqlChecksOf(address, services)),
     ...assertionChecks(manifest, parseSetting(head.setting)),
     ...idChecks(head.counters, await readHeadToLoad(context)),
   ];
   return { ...part({ checks }), digests: headDigests(factory, head) };
 };
 
-const checksOf = async (address: JuicefsAddress, services: Services): Promise<readonly Check[]> => {
-  if (address.engine === 'redis') {
-    const writer = await openWriter(address, services);
-    try {
-      return await writer.checks();
-    } finally {
-      await writer.close();
-    }
-  }
-  return withSql(address, services, async (session) => [...(await sqlChecks(session)), ...(await sqlRecount(session))]);
-};
+const sqlChecksOf = (address: JuicefsAddress, services: Services): Promise<readonly Check[]> =>
+  withSql(address, services, async (session) => [...(await sqlChecks(session)), ...(await sqlRecount(session))]);
 
 const withSql = async <Result>(
   address: JuicefsAddress,
@@ -135,13 +137,43 @@ const withSql = async <Result>(
   }
 };
 
+const withRedis = async <Result>(
+  address: JuicefsAddress,
+  services: Services,
+  use: (session: RedisSession) => Promise<Result>,
+): Promise<Result> => {
+  const session = await openRedisAt(address, services);
+  try {
+    return await use(session);
+  } finally {
+    await session.close();
+  }
+};
+
+const goOn = (state: object): Part => ({ segments: [], digests: [], next: { cursor: JSON.stringify(state) as Cursor } });
+
+/** All that follows from names and inodes on Redis. */
+const keysPart = (address: JuicefsAddress, services: Services, context: TaskContext, resume: Cursor | undefined): Promise<Part> =>
+  withRedis(address, services, async (session) => {
+    const from = resume === undefined ? undefined : KeysSchema.parse(parseJson(resume));
+    const { checks, notMeasured, next } = await auditKeys(session, from, context.budget, (rows) =>
+      context.progress({ rows, bytes: 0, what: 'keys' }),
+    );
+    return next === undefined ? part({ checks, notMeasured }) : goOn(next);
+  });
+
+const redisSlicesPart = (address: JuicefsAddress, services: Services, context: TaskContext, resume: Cursor | undefined): Promise<Part> =>
+  withRedis(address, services, async (session) => {
+    const from = resume === undefined ? undefined : RedisSlicesSchema.parse(parseJson(resume));
+    const waiting = new Set((await readHeadToLoad(context)).delFiles.map(({ inode }) => inode));
+    const { checks, notMeasured, next } = await auditSlices(session, from, waiting, context.budget, (rows) =>
+      context.progress({ rows, bytes: 0, what: 'slices' }),
+    );
+    return next === undefined ? part({ checks, notMeasured }) : goOn(next);
+  });
+
 const SlicesSchema = z.strictObject({
-  sums: z.strictObject({
-    named: z.string(),
-    stored: z.string(),
-    hashes: z.tuple([z.number(), z.number(), z.number(), z.number()]),
-    outside: z.string(),
-  }),
+  sums: SliceSumsSchema,
   place: z.strictObject({ table: z.enum(['chunk', 'chunk_ref']), after: z.string() }),
 });
 
@@ -156,8 +188,7 @@ const slicesPart = (address: JuicefsAddress, services: Services, context: TaskCo
       sums = page.sums;
       place = page.next;
       context.progress({ rows: page.rows, bytes: 0, what: 'slices' });
-      if (place !== undefined && context.budget.remaining() <= 0)
-        return { segments: [], digests: [], next: { cursor: JSON.stringify({ sums, place }) as Cursor } };
+      if (place !== undefined && context.budget.remaining() <= 0) return goOn({ sums, place });
     }
     return part({ checks: sliceChecks(sums) });
   });
@@ -170,11 +201,14 @@ const blocksPart = async (address: JuicefsAddress, services: Services, context: 
   const { blocks } = DetailsSchema.parse(manifest.details).head;
   const unknown = (why: string): Part => part({ checks: [], notMeasured: [{ what: BLOCKS, why }] });
   if (blocks === undefined) return part({ checks: [] });
-  if (address.engine === 'redis') return unknown('slices of Redis are not sampled; a drill into SQL does');
   if (blocks.storage.kind === 'unreachable') return unknown(blocks.storage.why);
   const objects = await services.openObjects?.(blocks.storage.url, blocks.storage.options);
   if (objects === undefined) return unknown('objects cannot be reached from here');
-  const slices = await withSql(address, services, (session) => sampleSlices(session, blocks.sample, restore, context.budget));
+  const choose = (pages: AsyncIterable<readonly Slice[]>) => sampleSlices(pages, blocks.sample, restore, context.budget);
+  const slices =
+    address.engine === 'redis'
+      ? await withRedis(address, services, (session) => choose(redisSlices(session)))
+      : await withSql(address, services, (session) => choose(sqlSlices(session)));
   if (slices === undefined) return unknown('the time was over before all slices were seen');
   try {
     // A folder of another machine, or another bucket, would show as if all were gone.

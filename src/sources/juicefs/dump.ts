@@ -1,28 +1,25 @@
 import { z } from 'zod';
 import { loadDigest, sumDigests } from '../../backup/digest.ts';
-import { ordinal } from '../../backup/ordinal.ts';
 import type { ClassDigest, Json, Segment } from '../../backup/types.ts';
 import { isLifeboatError, LifeboatError } from '../../errors.ts';
 import { parseJson } from '../../json.ts';
 import type { Cursor, Part, Planned, Services, Stage, StageContext, TaskContext } from '../contract.ts';
 import { isRedis, type JuicefsAddress, pathOf, tablePrefixOf } from './address.ts';
-import { factsOfHead } from './conclude.ts';
+import { isAlone, makeRoom } from './alone.ts';
+import { dumpByTwo } from './dump-by-two.ts';
+import { dumpHead } from './dump-head.ts';
 import { type JoinLanes, openLane } from './engines/lanes.ts';
 import { openSql } from './engines/open.ts';
 import type { Reader } from './engines/reader.ts';
 import { sqlReader } from './engines/sql-reader.ts';
 import { copyOf, makeCopy } from './engines/sqlite-copy.ts';
-import type { Head } from './model.ts';
 import { planStretches, StretchSchema, type StretchTask, volume, wholeStretches } from './read/plan.ts';
-import { headDigests } from './read/rows.ts';
 import { writeStretch } from './read/segments.ts';
 import { takeStretches } from './read/share.ts';
 import { keepHeapSmall } from './read/small-heap.ts';
-import { headText, ofVolume, scopeOf } from './read/stream.ts';
+import { ofVolume, scopeOf } from './read/stream.ts';
 import { firstLiving, withReader } from './reading.ts';
 
-/** With more time than this left, nothing ends the work before it is done: a dump into a file. In milliseconds. */
-const ENDLESS_MS = 60 * 60 * 1000;
 /** Stretches a lane: enough that all end at about the same time. */
 const STRETCHES_A_LANE = 4;
 /** How long a lock that is only tried may wait for somebody's transaction. */
@@ -64,12 +61,15 @@ export const dumpStage = (address: JuicefsAddress, services: Services, options: 
     const task = DumpTaskSchema.parse(json);
     if (isRedis(address)) return redisPart(address, services, context, resume);
     switch (task.kind) {
-      case 'volume':
+      case 'volume': {
+        const together = isAlone(context) && address.engine === 'sqlite3' ? await dumpByTwo(address, services, context) : undefined;
+        if (together !== undefined) return together;
         return withReader(address, services, undefined, async (reader) => {
           const at = services.now().toISOString();
           const part = await volumePart(address, reader, context, undefined, false);
           return { ...part, facts: { ...part.facts, at, until: services.now().toISOString() } };
         });
+      }
       case 'lane':
         return lanePart(address, services, options, task, context);
       case 'head':
@@ -88,7 +88,7 @@ async function* planTasks(
   options: DumpOptions,
   context: StageContext,
 ): AsyncGenerator<DumpTask> {
-  const alone = context.budget.remaining() > ENDLESS_MS;
+  const alone = isAlone(context);
   const { engine } = address;
   if (engine === 'redis' || engine === 'rdb' || (alone && engine !== 'postgres')) {
     yield { kind: 'volume' };
@@ -180,25 +180,6 @@ const newestToken = async (context: StageContext): Promise<Json> => {
   return newest.token;
 };
 
-async function* once(text: string): AsyncGenerator<Uint8Array> {
-  yield Buffer.from(text, 'utf8');
-}
-
-interface HeadDone {
-  readonly segment: Segment;
-  readonly digests: readonly ClassDigest[];
-  readonly facts: Json;
-}
-
-const dumpHead = async (address: JuicefsAddress, head: Head, context: TaskContext): Promise<HeadDone> => {
-  const segment = await context.write.write(ordinal(context.task, 0), once(headText(address, head)), {
-    encoding: 'zstd',
-    extension: 'json.zst',
-    context: { kind: 'head' },
-  });
-  return { segment, digests: headDigests(await loadDigest(), head), facts: factsOfHead(address, head) };
-};
-
 const headPart = async (address: JuicefsAddress, reader: Reader, context: TaskContext): Promise<Part> => {
   const { segment, digests, facts } = await dumpHead(address, await reader.head(), context);
   return { segments: [segment], digests, facts: { head: facts } };
@@ -248,7 +229,10 @@ const volumePart = async (
   resume: Cursor | undefined,
   mayStop: boolean,
 ): Promise<VolumePart> => {
-  const head = resume === undefined ? await dumpHead(address, await reader.head(), context) : undefined;
+  const begins = resume === undefined ? await reader.head() : undefined;
+  // Names that were asked for ahead would be too many for so little room.
+  if (begins !== undefined && reader.local === true) makeRoom(context, begins.counters.usedInodes);
+  const head = begins === undefined ? undefined : await dumpHead(address, begins, context);
   const stretches = wholeStretches(await scopeOf(address, reader));
   const part = await stretchesPart({ reader, context, stretches, resume, first: 1, mayStop });
   return {

@@ -10,6 +10,8 @@ The segments, one after the other, are one JSON document as \`juicefs dump\` wri
 ${head.secretsRemoved.length === 0 ? '3. The secrets of the object storage are in the backup.' : `3. Set what is not in the backup (${head.secretsRemoved.join(', ')}): \`juicefs config META --secret-key …\`.`}
 4. Look for blocks that are gone: \`juicefs fsck META\`. Objects of files deleted more than ${head.trashDays} days before the backup are gone; what was deleted or
    compacted since the backup may be gone, too, once ${head.trashDays} days have passed.
+5. No dump of juicefs has the chunks of ${head.delFiles} files that waited to be deleted, of ${head.sustained} inodes that were kept open, and of slices that were compacted: their
+   objects stay in the bucket, and cost, until \`juicefs gc META\` finds them. With --delete it also removes all that is newer than this backup.
 ${consistency === 'fuzzy' ? '\nThis backup is **fuzzy**: Redis was written to while it was read, so a file that was renamed meanwhile may be missing or doubled.\n' : ''}
     cat $(the segments below, in order) | zstd -dc | juicefs load META
 `;

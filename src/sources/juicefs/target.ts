@@ -9,11 +9,11 @@ import { auditStage } from './audit.ts';
 import { openWriter } from './engines/open.ts';
 import { removeSqlite } from './engines/sqlite.ts';
 import { FINISH_STEPS, type FinishStep, type Writer } from './engines/writer.ts';
-import { openParser } from './format/parse.ts';
 import { readHeadToLoad, startOf, treeSegments } from './restore-input.ts';
 import { discardStage, makeScratch, scratchExists } from './scratch.ts';
 import { tamperWith } from './tamper.ts';
-import { loadDump, openBatches, pieces } from './write/load.ts';
+import { loadEntries } from './write/entries.ts';
+import { loadDump } from './write/load.ts';
 
 /** An engine that a backup, or a dump of juicefs, is restored into. */
 export const juicefsTarget = (address: JuicefsAddress, services: Services): Target => ({
@@ -157,26 +157,17 @@ const loadStage = (address: JuicefsAddress, services: Services): Stage => ({
 const loadSegment = async (writer: Writer, segment: Segment, context: TaskContext): Promise<number> => {
   // All of it before the first row: a segment that was changed in the store must not be half loaded.
   const held = await Array.fromAsync(context.read.read(segment));
-  const batches = openBatches(() => {});
-  const parser = openParser(startOf(segment), batches.handler);
   let rows = 0;
-  const flush = async (all: boolean, bytes: number): Promise<void> => {
-    const { read } = await batches.flush(writer, all);
-    rows += read;
-    context.progress({ rows: read, bytes, what: segment.ordinal });
-  };
-  try {
-    for (const bytes of held)
-      for (const piece of pieces(bytes)) {
-        context.budget.signal.throwIfAborted();
-        parser.push(piece);
-        await flush(false, piece.length);
-      }
-    parser.end();
-    await flush(true, 0);
-  } finally {
-    await batches.idle();
-  }
+  await loadEntries(writer, held, {
+    start: startOf(segment),
+    signal: context.budget.signal,
+    progress({ read, bytes }) {
+      rows += read;
+      context.progress({ rows: read, bytes, what: segment.ordinal });
+    },
+  });
+  // What a receipt tells of must not be lost with the server's last second.
+  await writer.settle?.();
   return rows;
 };
 

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { bare } from '../../../src/sources/juicefs/engines/reader.ts';
 import { escapeName, unescapeName } from '../../../src/sources/juicefs/format/escape.ts';
 import { marshal, parseValue } from '../../../src/sources/juicefs/format/json.ts';
 import { type Handler, openParser } from '../../../src/sources/juicefs/format/parse.ts';
 import { textBuffer } from '../../../src/sources/juicefs/format/text-buffer.ts';
 import { closeEntry, DOCUMENT_END, TREE_END, writeEntry, writeTree } from '../../../src/sources/juicefs/format/write-entry.ts';
 import type { Acl, Chunk, Entry, Xattr } from '../../../src/sources/juicefs/model.ts';
-import { bare } from '../../../src/sources/juicefs/read/walk.ts';
 import { fixture } from './harness.ts';
 
 const utf8 = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'utf8'));

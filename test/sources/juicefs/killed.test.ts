@@ -8,10 +8,8 @@ import type { Json, Manifest, Segment } from '../../../src/backup/types.ts';
 import type { Target, TaskContext } from '../../../src/sources/contract.ts';
 import type { JuicefsAddress } from '../../../src/sources/juicefs/address.ts';
 import { redact } from '../../../src/sources/juicefs/address.ts';
-import { openSql } from '../../../src/sources/juicefs/engines/open.ts';
-import { sqlChecks, sqlRecount } from '../../../src/sources/juicefs/engines/sql-checks.ts';
-import { FIRST_SLICE, NO_SLICES, type SlicePlace, sliceChecks, sumSlices } from '../../../src/sources/juicefs/engines/sql-slices.ts';
 import { juicefsTarget } from '../../../src/sources/juicefs/target.ts';
+import { flawsOf } from './derived.ts';
 import { dumpOf, ENGINES, emptyEngine, loadInto, missing, services, temporary, treesOf } from './harness.ts';
 
 const FILES = 6000;
@@ -23,21 +21,6 @@ const entries = Array.from({ length: FILES }, (_, i) => `"f${String(i).padStart(
 const HEAD =
   '{"Setting":{"Name":"v","UUID":"u","Storage":"file","Bucket":"/b/","BlockSize":4096,"TrashDays":1},"Counters":{"nextInodes":10,"nextChunk":10},';
 const TREE = `"FSTree":{"attr":{"inode":1,"type":"directory","mode":511,"uid":0,"gid":0,"nlink":2,"length":0},"entries":{${entries}}}}`;
-
-const auditOf = async (address: JuicefsAddress): Promise<readonly string[]> => {
-  if (address.engine === 'redis') return [];
-  const session = await openSql(address, services, false);
-  try {
-    let sums = NO_SLICES;
-    for (let place: SlicePlace | undefined = FIRST_SLICE; place !== undefined; )
-      ({ sums, next: place } = await sumSlices(session, sums, place));
-    return [...(await sqlChecks(session)), ...(await sqlRecount(session)), ...sliceChecks(sums)]
-      .filter(({ ok }) => !ok)
-      .map(({ name }) => name);
-  } finally {
-    await session.close();
-  }
-};
 
 const expected = (async () => {
   const target = await emptyEngine('sqlite');
@@ -76,7 +59,7 @@ describe.each(ENGINES)('a load into %s', (engine) => {
       }
       expect((await loadInto(target, HEAD + TREE)).rows).toBe(String(FILES));
       expect(treesOf(await dumpOf(target))).toBe(await expected);
-      expect(await auditOf(target)).toEqual([]);
+      expect(await flawsOf(target)).toEqual([]);
     },
     60_000,
   );
@@ -99,7 +82,7 @@ describe.each(ENGINES)('a load into %s', (engine) => {
       }
       await runStage(target, 'publish', manifest);
       expect(treesOf(await dumpOf(address))).toBe(await expected);
-      expect(await auditOf(address)).toEqual([]);
+      expect(await flawsOf(address)).toEqual([]);
     },
     60_000,
   );

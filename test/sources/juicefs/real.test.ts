@@ -144,6 +144,10 @@ describe.skipIf(reason !== undefined)(`with the real juicefs${reason === undefin
     database.close();
     expect(await countByFsck(address, services, context)).toMatchObject({ checks: [{ ok: false }] });
     expect(readdirSync(temporary).filter((name) => name.startsWith('lifeboat-fsck'))).toEqual([]);
+    // Of a larger volume a sample of its chunks is read.
+    expect(await countByFsck(address, services, context, 20n)).toMatchObject({
+      checks: [{ ok: true, actual: expect.stringMatching(/^(?:1\d|2[0-2]) blocks, \d+ bytes of \d+ of 4\d chunks$/) }],
+    });
     // One that has no time is ended, and has measured nothing.
     const late = { budget: { remaining: () => 0, signal: new AbortController().signal } } as unknown as TaskContext;
     expect(await countByFsck(address, services, late)).toMatchObject({

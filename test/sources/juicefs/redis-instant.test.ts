@@ -8,11 +8,25 @@ import { objectsBelow } from '../../../src/backup/pool.ts';
 import type { Services } from '../../../src/sources/contract.ts';
 import type { JuicefsAddress } from '../../../src/sources/juicefs/address.ts';
 import { openRedis, type RedisSession } from '../../../src/sources/juicefs/engines/redis.ts';
+import { openCopy } from '../../../src/sources/juicefs/engines/redis-copy.ts';
+import { copyReader } from '../../../src/sources/juicefs/engines/redis-copy-reader.ts';
 import { type HowRead, openRedisInstant } from '../../../src/sources/juicefs/engines/redis-instant.ts';
+import { copyByScan } from '../../../src/sources/juicefs/engines/redis-scan-copy.ts';
 import { openParser } from '../../../src/sources/juicefs/format/parse.ts';
 import { streamDump } from '../../../src/sources/juicefs/read/stream.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
-import { addressOf, asJuicefsWrites, emptyEngine, FIXTURES, filledEngine, fixture, loadInto, missing, services } from './harness.ts';
+import {
+  addressOf,
+  asJuicefsWrites,
+  emptyEngine,
+  FIXTURES,
+  filledEngine,
+  fixture,
+  loadInto,
+  missing,
+  services,
+  temporary,
+} from './harness.ts';
 
 const reason = missing('redis');
 const suite = describe.skipIf(reason !== undefined);
@@ -316,5 +330,70 @@ suite(`a volume on redis that is written to while it is dumped${skipped}`, () =>
     const { how } = await dumpWhile('walk', 0);
     expect(how).toMatchObject({ way: 'walk', consistency: 'fuzzy' });
     expect(how.changes).toContain('rdb_changes_since_last_save');
+  });
+});
+
+suite(`a wide folder that changes under a scan${skipped}`, () => {
+  /** Reads with a limit that the root of the fixture is above, while `write` runs at each step. */
+  const scan = async (write: (session: RedisSession) => Promise<void>) => {
+    const address = await filledEngine('redis');
+    const [session, other] = [await sessionOf(address), await sessionOf(address)];
+    const copy = openCopy(join(temporary, `wide-${address.database}.db`));
+    const commands: string[] = [];
+    const watched: RedisSession = {
+      ...session,
+      async call(...command) {
+        commands.push(command[0]);
+        const reply = await session.call(...command);
+        if (command[0] === 'SCAN') await write(other);
+        return reply;
+      },
+      async pipeline(all) {
+        const isTransaction = all[0]?.[0] === 'MULTI';
+        if (isTransaction) commands.push(...all.map(([name]) => name));
+        const replies = await session.pipeline(all);
+        if (!isTransaction) await write(other);
+        return replies;
+      },
+    };
+    const place = {
+      host: address.host,
+      port: address.port ?? 0,
+      database: Number(address.database),
+      user: undefined,
+      password: undefined,
+      tls: false,
+      prefix: '',
+    };
+    try {
+      const result = await copyByScan(watched, place, copy, { now: () => new Date(), signal: undefined, elementsMax: 3 });
+      const reader = await copyReader(copy);
+      const [page] = await reader.pages([{ directory: 1n, after: undefined, limit: 1000 }]);
+      await reader.close();
+      return { result, commands, names: page?.edges.map(({ name }) => Buffer.from(name).toString('latin1')) ?? [] };
+    } finally {
+      await session.close();
+      await other.close();
+    }
+  };
+  const edge = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0, 2]);
+
+  it('is read again in steps, not in a transaction, and is quiesced once nothing else comes', async () => {
+    let written = false;
+    const { result, commands, names } = await scan(async (session) => {
+      if (!written) await session.call('HSET', 'd1', 'late', edge);
+      written = true;
+    });
+    expect(result).toMatchObject({ quiesced: true, changes: 'none' });
+    expect(result.repaired).toBeGreaterThan(0);
+    expect(names).toContain('late');
+    expect(commands).not.toContain('HGETALL');
+  });
+
+  it('that never rests is fuzzy, and named', async () => {
+    let last = 0;
+    const { result } = await scan(async (session) => void (await session.call('HSET', 'd1', `late${last++}`, edge)));
+    expect(result.quiesced).toBe(false);
+    expect(result.changes).toMatch(/; \d+ elements changed, \d+ of them in d1: more than the 3 that are read in one transaction/);
   });
 });

@@ -2,10 +2,9 @@ import { createHash } from 'node:crypto';
 import type { Check } from '../../../backup/types.ts';
 import { isLifeboatError } from '../../../errors.ts';
 import type { Budget, Objects } from '../../contract.ts';
-import { integer, type SqlSession, small } from '../engines/sql.ts';
+import { hashOf } from '../engines/slice-sums.ts';
 import { type Block, type BlockLayout, blockOf, blocksOf, type Slice } from './keys.ts';
 
-const PAGE_ROWS = 5000;
 const HEADS_AT_ONCE = 16;
 /** Keys that are named when blocks are missing. */
 const SHOWN_MAX = 3;
@@ -16,35 +15,43 @@ const randomOf = (seed: string): (() => number) => {
   return () => createHash('sha256').update(`${seed}:${round++}`).digest().readUInt32BE(0) / 2 ** 32;
 };
 
-/** Every slice with the same chance; holds no more than the sample. Undefined when the time was over before the last slice. */
+interface Ranked extends Slice {
+  readonly rank: number;
+}
+
+/**
+ * Those whose hash is lowest: each slice has the same chance, however often it comes, and the sample is the same on every engine. Holds
+ * twice the sample at most. Undefined when the time was over before the last slice.
+ */
 export const sampleSlices = async (
-  { dialect, rows }: SqlSession,
+  pages: AsyncIterable<readonly Slice[]>,
   many: number,
   seed: string,
   budget: Budget,
 ): Promise<readonly Slice[] | undefined> => {
   const random = randomOf(seed);
-  const sample: Slice[] = [];
-  let seen = 0;
-  for (let after = 0n; ; ) {
+  const seeds = [random() * 2 ** 32, random() * 2 ** 32] as const;
+  let sample: Ranked[] = [];
+  let highest = Number.POSITIVE_INFINITY;
+  const settle = (): void => {
+    const known = new Set<bigint>();
+    sample = sample
+      .sort((one, other) => one.rank - other.rank)
+      .filter(({ id }) => !known.has(id) && known.add(id))
+      .slice(0, many);
+    if (sample.length === many) highest = sample.at(-1)?.rank ?? highest;
+  };
+  for await (const page of pages) {
+    budget.signal.throwIfAborted();
     if (budget.remaining() <= 0) return undefined;
-    const page = await rows(
-      `SELECT chunkid, size FROM ${dialect.table('chunk_ref')} WHERE chunkid > ${after} AND size > 0 ORDER BY chunkid LIMIT ${PAGE_ROWS}`,
-      'choosing slices',
-    );
-    for (const row of page) {
-      seen++;
-      const slice = { id: integer(row[0]), size: small(row[1]) >>> 0 };
-      if (sample.length < many) sample.push(slice);
-      else {
-        const place = Math.floor(random() * seen);
-        if (place < many) sample[place] = slice;
-      }
+    for (const { id, size } of page) {
+      const rank = hashOf(id, size, seeds[0]) * 2 ** 20 + (hashOf(id, size, seeds[1]) >>> 12);
+      if (rank < highest) sample.push({ id, size, rank });
+      if (sample.length >= 2 * many) settle();
     }
-    const last = page.at(-1);
-    if (last === undefined || page.length < PAGE_ROWS) return sample;
-    after = integer(last[0]);
   }
+  settle();
+  return sample.map(({ id, size }) => ({ id, size }));
 };
 
 export interface Look {

@@ -75,6 +75,7 @@ export const openLane = async (
       dialect: mysqlDialect(prefix),
       rows,
       run: () => Promise.reject(new Error('a lane changes nothing')),
+      insert: () => Promise.reject(new Error('a lane changes nothing')),
       tables: () => readMysqlTables(rows, prefix),
       beginReading: async () => {},
       isTransient: () => false,

@@ -1,8 +1,8 @@
 import type mysql from 'mysql2/promise';
 import { LifeboatError } from '../../../errors.ts';
-import { type Dialect, hex, type SqlRow, type SqlSession, string } from './sql.ts';
+import { type Dialect, hex, type Into, type SqlRow, type SqlSession, type SqlValue, string } from './sql.ts';
 import type { TableColumns } from './sql-reader.ts';
-import { createTable, MARKER, TABLES } from './tables.ts';
+import { createIndexes, createTable, MARKER, TABLES } from './tables.ts';
 
 const CONNECT_TIMEOUT_MS = 15_000;
 const DEADLOCK = 1213;
@@ -24,30 +24,43 @@ const quote = (name: string): string => `\`${name.replaceAll('`', '``')}\``;
 /** With NO_BACKSLASH_ESCAPES, which the session sets. */
 const literal = (value: string): string => `'${value.replaceAll("'", "''")}'`;
 
+const bytes = (value: Uint8Array): string => (value.length === 0 ? "''" : `x'${hex(value)}'`);
+
+const literalOf = (value: SqlValue): string => {
+  if (value === null) return 'NULL';
+  if (typeof value === 'string') return literal(value);
+  return value instanceof Uint8Array ? bytes(value) : String(value);
+};
+
+const insertStatement = ({ table }: Dialect, { table: name, columns, there }: Into, rows: readonly SqlRow[]): string => {
+  const into = `INTO ${table(name)} (${columns.map(quote).join(', ')}) VALUES ${rows.map((row) => `(${row.map(literalOf).join()})`).join()}`;
+  if (there === 'replace') return `REPLACE ${into}`;
+  const [first, last] = [columns[0] ?? '', columns.at(-1) ?? ''].map(quote);
+  // Not IGNORE, which would also cut what is too long.
+  const set = there === 'keep' ? `${first} = ${table(name)}.${first}` : `${last} = ${last} + VALUES(${last})`;
+  return `INSERT ${into} ON DUPLICATE KEY UPDATE ${set}`;
+};
+
 export const mysqlDialect = (prefix: string): Dialect => {
-  const list = (columns: readonly string[]): string => columns.map(quote).join(', ');
+  const making = { prefix, types: TYPES, quote, suffix: ' DEFAULT CHARSET utf8mb4' };
   return {
     engine: 'mysql',
     table: (name) => quote(prefix + name),
     column: quote,
     raw: (column) => column,
-    bytes: (value) => (value.length === 0 ? "''" : `x'${hex(value)}'`),
+    pack: (numbers, bytes) => `CONCAT(CONCAT_WS(' ', ${numbers.join(', ')}, ''), ${bytes.join(', ')})`,
+    bytes,
     text: literal,
-    // Not IGNORE, which would also cut what is too long.
-    insertIfAbsent: (table, columns, rows) =>
-      `INSERT INTO ${table} (${list(columns)}) VALUES ${rows.join(',')} ON DUPLICATE KEY UPDATE ${quote(columns[0] ?? '')} = ${table}.${quote(columns[0] ?? '')}`,
-    insertOrAdd(table, columns, rows) {
-      const last = quote(columns.at(-1) ?? '');
-      return `INSERT INTO ${table} (${list(columns)}) VALUES ${rows.join(',')} ON DUPLICATE KEY UPDATE ${last} = ${last} + VALUES(${last})`;
-    },
-    insertOrReplace: (table, columns, rows) => `REPLACE INTO ${table} (${list(columns)}) VALUES ${rows.join(',')}`,
     updateFrom: (table, sets, query, on) =>
       `UPDATE ${table} n JOIN (${query}) q ON ${on} SET ${sets.map(([name, value]) => `n.${quote(name)} = ${value}`).join(', ')}`,
     create: (only) =>
       [...TABLES, MARKER]
         .filter(({ name }) => (only === undefined ? name !== MARKER.name : name === only))
-        .flatMap((table) => createTable(table, { prefix, types: TYPES, quote, suffix: ' DEFAULT CHARSET utf8mb4' })),
+        .flatMap((table) => createTable(table, making)),
+    indexes: createIndexes(making),
+    indexNames: 'SELECT DISTINCT index_name FROM information_schema.statistics WHERE table_schema = DATABASE()',
     begin: 'START TRANSACTION',
+    beginLoading: 'START TRANSACTION',
   };
 };
 
@@ -82,10 +95,16 @@ export const openMysql = async (place: MysqlPlace): Promise<SqlSession> => {
     'setting up the session',
   );
   await run('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ', 'setting up the session');
+  const dialect = mysqlDialect(place.prefix);
   return {
-    dialect: mysqlDialect(place.prefix),
+    dialect,
     rows,
     run,
+    async insert(into, many, doing, after) {
+      const sql = many.length === 0 ? '' : insertStatement(dialect, into, many);
+      await after;
+      return many.length === 0 ? 0 : run(sql, doing);
+    },
     tables: () => readMysqlTables(rows, place.prefix),
     async beginReading() {
       await run('START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY', 'beginning to read');

@@ -16,6 +16,8 @@ export const decodeAttr = (inode: bigint, bytes: Buffer): StoredAttr => {
   const hasParent = bytes.length >= BASE_BYTES;
   const hasAcl = bytes.length >= BASE_BYTES + ACL_BYTES;
   const tierAt = hasAcl ? BASE_BYTES + ACL_BYTES : BASE_BYTES;
+  // Its wide numbers cost a fraction of those of a Buffer.
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return {
     attr: {
       inode,
@@ -24,18 +26,18 @@ export const decodeAttr = (inode: bigint, bytes: Buffer): StoredAttr => {
       mode: word & 0xfff,
       uid: bytes.readUInt32BE(3),
       gid: bytes.readUInt32BE(7),
-      atime: bytes.readBigInt64BE(11),
+      atime: view.getBigInt64(11),
       atimensec: bytes.readUInt32BE(19),
-      mtime: bytes.readBigInt64BE(23),
+      mtime: view.getBigInt64(23),
       mtimensec: bytes.readUInt32BE(31),
-      ctime: bytes.readBigInt64BE(35),
+      ctime: view.getBigInt64(35),
       ctimensec: bytes.readUInt32BE(43),
       nlink: bytes.readUInt32BE(47),
-      length: bytes.readBigUInt64BE(51),
+      length: view.getBigUint64(51),
       rdev: bytes.readUInt32BE(59),
       tier: bytes.length > tierAt ? bytes.readUInt8(tierAt) : 0,
     },
-    parent: hasParent ? bytes.readBigUInt64BE(63) : 0n,
+    parent: hasParent ? view.getBigUint64(63) : 0n,
     accessAcl: hasAcl ? bytes.readUInt32BE(71) : 0,
     defaultAcl: hasAcl ? bytes.readUInt32BE(75) : 0,
   };

@@ -1,5 +1,5 @@
 import { type Attr, CHUNK_BYTES, type Chunk, holdsChunks, SLICE_BYTES, TYPE, type Xattr } from '../model.ts';
-import type { Content, Edge, Page, PageRequest, Reader } from './reader.ts';
+import { bare, type Content, type Edge, type EntryDraft, type Page, type PageRequest, type Reader } from './reader.ts';
 import { decodeAttr } from './redis-attr.ts';
 import { type KeyCopy, unpackEdges } from './redis-copy.ts';
 import { readAcls, readHead } from './redis-head.ts';
@@ -8,9 +8,6 @@ import { pageOf } from './redis-pages.ts';
 import type { InodeData } from './redis-records.ts';
 
 type Row = readonly Uint8Array[];
-/** Filled as it is found. */
-type Draft = { -readonly [Field in keyof Content]: Content[Field] };
-
 /** Reads a volume out of the copy of its keys; closing it removes the copy. */
 export const copyReader = async (copy: KeyCopy): Promise<Reader> => {
   copy.flush();
@@ -42,11 +39,12 @@ export const copyReader = async (copy: KeyCopy): Promise<Reader> => {
     return { edges: edgesOf(rows.flat().map(bufferOf)), more: rows.length >= limit };
   };
 
-  const content = (inode: bigint): Content | undefined => {
+  /** Undefined where its node is missing. */
+  const entryOf = ({ name, inode }: Edge): EntryDraft | undefined => {
     const data = copy.inode(inode);
     if (data?.attr === undefined) return undefined;
     const { attr, accessAcl, defaultAcl } = decodeAttr(inode, data.attr);
-    const draft: Draft = { attr };
+    const draft: EntryDraft = { name, attr };
     if (attr.type === TYPE.symlink && data.symlink !== undefined) draft.symlink = data.symlink;
     if (data.xattrs !== undefined && data.xattrs.length > 0) draft.xattrs = xattrsOf(data.xattrs);
     const access = accessAcl === 0 ? undefined : acls.get(accessAcl);
@@ -61,18 +59,27 @@ export const copyReader = async (copy: KeyCopy): Promise<Reader> => {
   return {
     local: true,
     head: () => readHead(keys),
+    entries: async (requests) =>
+      requests.map((request) => {
+        const { edges, more } = page(request);
+        return { entries: edges.map((edge) => entryOf(edge) ?? { name: edge.name, attr: bare(edge) }), more };
+      }),
     pages: async (requests) => requests.map(page),
     async contents(edges) {
       const found = new Map<bigint, Content>();
-      for (const { inode } of edges) {
-        const one = content(inode);
-        if (one !== undefined) found.set(inode, one);
+      for (const edge of edges) {
+        const entry = entryOf({ ...edge, name: NO_NAME });
+        if (entry === undefined) continue;
+        const { name: _, ...content } = entry;
+        found.set(edge.inode, content);
       }
       return found;
     },
     close: async () => copy.close(),
   };
 };
+
+const NO_NAME = new Uint8Array();
 
 const bufferOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 

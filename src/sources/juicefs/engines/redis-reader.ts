@@ -1,5 +1,5 @@
 import { type Acl, type Attr, CHUNK_BYTES, type Chunk, holdsChunks, SLICE_BYTES, TYPE, type Xattr } from '../model.ts';
-import type { Content, Edge, Page, PageRequest, Reader } from './reader.ts';
+import { type Content, type Edge, entriesOf, type Page, type PageRequest, type Reader } from './reader.ts';
 import { bytesOf, listOfReplies, pairsOf, type RedisSession, type Reply } from './redis.ts';
 import { decodeAttr, EDGE_BYTES } from './redis-attr.ts';
 import { readAcls, readHead } from './redis-head.ts';
@@ -29,8 +29,9 @@ export const redisReader = async (session: RedisSession): Promise<Reader> => {
     return found;
   };
 
-  return {
+  const reader: Reader = {
     head: () => readHead(keys),
+    entries: (requests) => entriesOf(reader, requests),
     async pages(requests) {
       const unknown = requests.filter(({ directory }) => directory !== wide?.directory);
       const replies = await session.pipeline(unknown.map(({ directory }) => ['HGETALL', key(`d${directory}`)] as const));
@@ -40,6 +41,7 @@ export const redisReader = async (session: RedisSession): Promise<Reader> => {
     contents: (edges) => readContents(session, acls, edges),
     close: () => session.close(),
   };
+  return reader;
 };
 
 interface Draft {

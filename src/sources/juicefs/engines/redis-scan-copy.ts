@@ -11,8 +11,16 @@ const BATCH_KEYS = 1000;
 const LARGE_HASH_FIELDS = 20_000;
 /** What changed is read in one transaction when it is this much at most; a server does nothing else meanwhile. */
 const ATOMIC_KEYS_MAX = 5000;
+/** … and has so many names, slices and other elements: some 20 MiB, which this process holds. */
+export const ATOMIC_ELEMENTS_MAX = 200_000;
 /** Times that what changed is read again. */
 const ROUNDS_MAX = 20;
+
+interface RepairOptions {
+  readonly signal: AbortSignal | undefined;
+  /** Of one transaction; tests have less. */
+  readonly elementsMax?: number;
+}
 
 /** How it went. `quiesced`: the copy is what the server held at `at`; else it changed while it was copied, until the end. */
 export interface ScanResult {
@@ -32,17 +40,17 @@ export const copyByScan = async (
   session: RedisSession,
   place: RedisPlace,
   copy: KeyCopy,
-  { now, signal }: { now(): Date; readonly signal: AbortSignal | undefined },
+  { now, ...options }: { now(): Date } & RepairOptions,
 ): Promise<ScanResult> => {
   const counters = await watchChanges(session);
   const watch = await watchKeys(session, place);
   try {
-    await copyAll(session, copy, signal);
+    await copyAll(session, copy, options.signal);
     if (watch === undefined) {
       const changes = await counters.end();
       return { quiesced: changes === 'none', at: now(), repaired: 0, changes };
     }
-    return await repair(session, copy, watch, now, signal);
+    return await repair(session, copy, watch, now, options);
   } finally {
     await watch?.close();
   }
@@ -81,13 +89,15 @@ const repair = async (
   copy: KeyCopy,
   watch: KeyWatch,
   now: () => Date,
-  signal: AbortSignal | undefined,
+  { signal, elementsMax = ATOMIC_ELEMENTS_MAX }: RepairOptions,
 ): Promise<ScanResult> => {
   let repaired = 0;
   let changed = await neededOf(watch);
+  let wide: string | undefined;
   for (let round = 0; round < ROUNDS_MAX; round++) {
     signal?.throwIfAborted();
-    const atomic = changed.length <= ATOMIC_KEYS_MAX;
+    wide = changed.length <= ATOMIC_KEYS_MAX ? await tooLarge(session, changed, elementsMax) : undefined;
+    const atomic = changed.length <= ATOMIC_KEYS_MAX && wide === undefined;
     for (const name of changed) copy.remove(name);
     if (atomic) await copyAtomically(session, copy, changed);
     else await copyKeys(session, copy, changed);
@@ -100,7 +110,26 @@ const repair = async (
   }
   for (const name of changed) copy.remove(name);
   await copyKeys(session, copy, changed);
-  return { quiesced: false, at: now(), repaired, changes: `${changed.length} keys in the last round of ${ROUNDS_MAX}` };
+  const why = wide === undefined ? '' : `; ${wide}`;
+  return { quiesced: false, at: now(), repaired, changes: `${changed.length} keys in the last round of ${ROUNDS_MAX}${why}` };
+};
+
+const COUNT_COMMANDS = { hash: 'HLEN', list: 'LLEN', set: 'SCARD', zset: 'ZCARD' } as const;
+
+/** Why keys cannot be read in one transaction; undefined when they can. */
+const tooLarge = async (session: RedisSession, names: readonly string[], elementsMax: number): Promise<string | undefined> => {
+  const counted = names.flatMap((name) => {
+    const kind = kindOfKey(name);
+    return kind === 'string' ? [] : [{ name, command: COUNT_COMMANDS[kind] }];
+  });
+  const sizes = (await session.pipeline(counted.map(({ name, command }) => [command, session.prefix + name] as const))).map(numberOf);
+  const all = sizes.reduce((sum, size) => sum + size, 0n);
+  if (all <= BigInt(elementsMax)) return undefined;
+  const [most = 0n, name = ''] = sizes.reduce<readonly [bigint, string]>(
+    (top, size, i) => (size > top[0] ? [size, counted[i]?.name ?? ''] : top),
+    [0n, ''],
+  );
+  return `${all} elements changed, ${most} of them in ${name}: more than the ${elementsMax} that are read in one transaction`;
 };
 
 const neededOf = async (watch: KeyWatch): Promise<readonly string[]> => {

@@ -1,8 +1,35 @@
-import { bytesOf, listOfReplies, pairsOf, type RedisSession } from './redis.ts';
+import { bytesOf, listOfReplies, numberOf, pairsOf, type RedisSession } from './redis.ts';
 import { decodeAttr, type StoredAttr } from './redis-attr.ts';
 
 /** Keys or fields that are looked at in one step of a scan. */
 const SCAN_COUNT = 5000;
+
+/** A step of a scan of all keys of a database, also of those of others: the server counts them, too. */
+export const scanPage = async (
+  session: RedisSession,
+  cursor: string,
+): Promise<{ readonly next: string; readonly keys: number; readonly names: readonly string[] }> => {
+  const [next, keys] = listOfReplies(await session.call('SCAN', cursor, 'COUNT', SCAN_COUNT));
+  const all = listOfReplies(keys).map((key) => bytesOf(key)?.toString('latin1') ?? '');
+  const ours = all.filter((key) => key.startsWith(session.prefix)).map((key) => key.slice(session.prefix.length));
+  return { next: bytesOf(next)?.toString('latin1') ?? '0', keys: all.length, names: ours };
+};
+
+/**
+ * Whether a pass over all keys was told of each once. A server that resizes its table shows some twice; then there were more than it has.
+ * Where others write beside the volume, its own keys are counted once more.
+ */
+export const toldOnce = async (session: RedisSession, { seen, own }: { readonly seen: number; readonly own: number }): Promise<boolean> => {
+  if (BigInt(seen) === numberOf(await session.call('DBSIZE'))) return true;
+  let counted = 0;
+  let cursor = '0';
+  do {
+    const page = await scanPage(session, cursor);
+    counted += page.names.length;
+    cursor = page.next;
+  } while (cursor !== '0');
+  return counted === own;
+};
 
 /** Names of all keys, without the prefix; some may come twice. */
 export async function* scanKeys(session: RedisSession): AsyncGenerator<readonly string[]> {

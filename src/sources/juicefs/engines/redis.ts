@@ -145,6 +145,11 @@ const mapped = (cause: unknown, at: string): LifeboatError => {
       hint: 'Give the node that holds the volume, and prefix={<db>}.',
       cause,
     });
+  if (/certificate/i.test(message))
+    return new LifeboatError('ConnectionRefused', `Redis at ${at} is not trusted: ${message}`, {
+      hint: 'Give its host as the certificate has it, and the authority that signed it as a file in NODE_EXTRA_CA_CERTS.',
+      cause,
+    });
   if (/ECONNREFUSED|ENOTFOUND|ETIMEDOUT|connect/i.test(message))
     return new LifeboatError('ConnectionRefused', `cannot reach Redis at ${at}`, { hint: 'Check host, port and network.', cause });
   if (/closed|ECONNRESET|EPIPE/i.test(message)) return new LifeboatError('ConnectionLost', `Redis at ${at} was lost`, { cause });

@@ -1,9 +1,32 @@
 import { isLimited, ROOT_INODE, TRASH_INODE, trashAttr } from '../model.ts';
 import { nextIds } from '../write/next-ids.ts';
-import { integer, type SqlSession } from './sql.ts';
+import { type Into, integer, type SqlSession, string } from './sql.ts';
 import { foldersInFolders, namesOfFiles, statistics, usedBelow, usedByOwner, usedInAll } from './sql-derived.ts';
-import { NODE_COLUMNS, nodeRow } from './sql-node.ts';
+import { NODES, nodeRow } from './sql-node.ts';
 import type { FinishStep, HeadToLoad } from './writer.ts';
+
+const USES = ['max_space', 'max_inodes', 'used_space', 'used_inodes'];
+const QUOTAS: Into = { table: 'dir_quota', columns: ['inode', ...USES], there: 'keep' };
+const OWNER_QUOTAS: Into = { table: 'user_group_quota', columns: ['qtype', 'qkey', ...USES], there: 'keep' };
+const COUNTERS: Into = { table: 'counter', columns: ['name', 'value'], there: 'replace' };
+const DELETED: Into = { table: 'delfile', columns: ['inode', 'length', 'expire'], there: 'keep' };
+const SETTING: Into = { table: 'setting', columns: ['name', 'value'], there: 'replace' };
+
+/** Outside of a transaction, which MySQL would end. */
+export const makeIndexes = async ({ dialect, rows, run }: SqlSession): Promise<void> => {
+  const there = async (): Promise<ReadonlySet<string>> =>
+    new Set((await rows(dialect.indexNames, 'looking for indexes')).map(([name]) => string(name)));
+  const known = await there();
+  for (const [name, sql] of dialect.indexes) {
+    if (known.has(name)) continue;
+    try {
+      await run(sql, `making index ${name}`);
+    } catch (error) {
+      // The same step may run twice at a time.
+      if (!(await there()).has(name)) throw error;
+    }
+  }
+};
 
 /** Runs in a transaction. */
 export const finishStep = async (session: SqlSession, step: FinishStep, head: HeadToLoad, now: Date): Promise<void> => {
@@ -21,12 +44,12 @@ export const finishStep = async (session: SqlSession, step: FinishStep, head: He
 };
 
 /** A dump without trash would leave a volume in which nothing can be deleted. */
-const ensureTrash = async ({ dialect, run }: SqlSession, now: Date): Promise<void> => {
+const ensureTrash = async ({ insert }: SqlSession, now: Date): Promise<void> => {
   const time = BigInt(Math.floor(now.getTime() / 1000));
   const nanos = (now.getTime() % 1000) * 1_000_000;
   const attr = trashAttr(time, nanos);
   const row = nodeRow({ attr, parent: ROOT_INODE, symlink: undefined, accessRule: 0, defaultRule: 0 });
-  await run(dialect.insertIfAbsent(dialect.table('node'), NODE_COLUMNS, [row]), 'making the trash');
+  await insert(NODES, [row], 'making the trash');
 };
 
 const setLinks = async ({ dialect, run }: SqlSession): Promise<void> => {
@@ -48,18 +71,11 @@ const setStatistics = async ({ dialect, run }: SqlSession): Promise<void> => {
 };
 
 const setQuotas = async (session: SqlSession, head: HeadToLoad): Promise<void> => {
-  const { dialect, rows, run } = session;
+  const { dialect, rows, run, insert } = session;
   await run(`DELETE FROM ${dialect.table('dir_quota')}`, 'setting quotas');
   for (const [inode, { maxSpace, maxInodes }] of head.quotas) {
     const [used] = await rows(usedBelow(dialect, inode), 'adding up quotas');
-    await run(
-      dialect.insertIfAbsent(
-        dialect.table('dir_quota'),
-        ['inode', 'max_space', 'max_inodes', 'used_space', 'used_inodes'],
-        [`(${inode},${maxSpace},${maxInodes},${integer(used?.[0])},${integer(used?.[1])})`],
-      ),
-      'setting quotas',
-    );
+    await insert(QUOTAS, [[inode, maxSpace, maxInodes, integer(used?.[0]), integer(used?.[1])]], 'setting quotas');
   }
   await run(`DELETE FROM ${dialect.table('user_group_quota')}`, 'setting quotas');
   if (head.userQuotas.size === 0 && head.groupQuotas.size === 0) return;
@@ -69,7 +85,7 @@ const setQuotas = async (session: SqlSession, head: HeadToLoad): Promise<void> =
 
 /** Every owner that is met gets a row. */
 const setOwnerQuotas = async (
-  { dialect, rows, run }: SqlSession,
+  { dialect, rows, insert }: SqlSession,
   type: 1 | 2,
   column: 'uid' | 'gid',
   quotas: HeadToLoad['userQuotas'],
@@ -81,20 +97,12 @@ const setOwnerQuotas = async (
     const limit = quotas.get(key);
     const own = used.get(key);
     const shown = limit !== undefined && isLimited(limit) ? limit : { maxSpace: -1n, maxInodes: -1n };
-    return `(${type},${key},${shown.maxSpace},${shown.maxInodes},${own?.space ?? 0n},${own?.inodes ?? 0n})`;
+    return [type, key, shown.maxSpace, shown.maxInodes, own?.space ?? 0n, own?.inodes ?? 0n];
   });
-  if (lines.length > 0)
-    await run(
-      dialect.insertIfAbsent(
-        dialect.table('user_group_quota'),
-        ['qtype', 'qkey', 'max_space', 'max_inodes', 'used_space', 'used_inodes'],
-        lines,
-      ),
-      'setting quotas of owners',
-    );
+  await insert(OWNER_QUOTAS, lines, 'setting quotas of owners');
 };
 
-const setCounters = async ({ dialect, rows, run }: SqlSession, head: HeadToLoad): Promise<void> => {
+const setCounters = async ({ dialect, rows, insert }: SqlSession, head: HeadToLoad): Promise<void> => {
   const node = dialect.table('node');
   const first = async (sql: string, doing: string): Promise<bigint> => integer((await rows(sql, doing))[0]?.[0]);
   const [total] = await rows(usedInAll(dialect), 'counting inodes');
@@ -114,15 +122,12 @@ const setCounters = async ({ dialect, rows, run }: SqlSession, head: HeadToLoad)
     ['nextSession', 0n],
     ['nextTrash', next.nextTrash],
   ];
-  const lines = counters.map(([name, value]) => `(${dialect.text(name)}, ${value})`);
-  await run(dialect.insertOrReplace(dialect.table('counter'), ['name', 'value'], lines, 'name'), 'setting counters');
-  if (head.delFiles.length === 0) return;
-  const files = head.delFiles.map(({ inode: file, length, expire }) => `(${file},${length},${expire})`);
-  await run(dialect.insertIfAbsent(dialect.table('delfile'), ['inode', 'length', 'expire'], files), 'writing deleted files');
+  await insert(COUNTERS, counters, 'setting counters');
+  const files = head.delFiles.map(({ inode: file, length, expire }) => [file, length, expire]);
+  await insert(DELETED, files, 'writing deleted files');
 };
 
 /** In the transaction of its caller. */
-export const publishVolume = async ({ dialect, run }: SqlSession, head: HeadToLoad): Promise<void> => {
-  const row = `(${dialect.text('format')}, ${dialect.text(head.setting)})`;
-  await run(dialect.insertOrReplace(dialect.table('setting'), ['name', 'value'], [row], 'name'), 'writing the setting');
+export const publishVolume = async ({ insert }: SqlSession, head: HeadToLoad): Promise<void> => {
+  await insert(SETTING, [['format', head.setting]], 'writing the setting');
 };

@@ -1,8 +1,9 @@
 import { LifeboatError } from '../../../errors.ts';
-import type { Acl, Attr, Chunk, Counters, DelFile, Head, Quota, Sustained, Xattr } from '../model.ts';
-import { CHUNK_BYTES, holdsChunks, TYPE } from '../model.ts';
-import type { Content, Edge, Page, PageRequest, Reader } from './reader.ts';
-import { binary, integer, type SqlRow, type SqlSession, small, string, timeOf } from './sql.ts';
+import type { Counters, DelFile, Head, Quota, Sustained } from '../model.ts';
+import { fillRest, type Rest } from './entry-rest.ts';
+import { packedSql, unpack } from './packed.ts';
+import type { Acls, Edge, EntryDraft, EntryPage, Page, PageRequest, Reader } from './reader.ts';
+import { binary, type Dialect, integer, type SqlRow, type SqlSession, type SqlValue, small, string } from './sql.ts';
 import { readRules } from './sql-rules.ts';
 import { sqliteReader } from './sqlite-reader.ts';
 
@@ -11,32 +12,108 @@ const REQUESTS_MAX = 200;
 /** Inodes of one query: from 1000 on, MariaDB makes a table of such a list first. */
 const INODES_MAX = 900;
 
-const NODE = ['type', 'flags', 'mode', 'uid', 'gid', 'atime', 'mtime', 'ctime', 'nlink', 'length'] as const;
-/** Columns that a volume made by an older juicefs may lack, and which are 0 there. */
-const LATER = ['atimensec', 'mtimensec', 'ctimensec', 'rdev', 'access_acl_id', 'default_acl_id', 'tier_id'] as const;
+/** Columns by table, both without prefix. */
+export type TableColumns = ReadonlyMap<string, ReadonlySet<string>>;
 
 /** Reads a volume out of the tables of a SQL engine. Its session must be in a transaction that shows one instant. */
 export const sqlReader = async (session: SqlSession, known: TableColumns): Promise<Reader> => {
   const { dialect } = session;
-  const acls = known.has('acl') ? await readRules(session) : new Map<number, Acl>();
-  const nodeColumns = ['inode', ...NODE, ...LATER.map((name) => (known.get('node')?.has(name) === true ? name : '0'))];
-  const nodeSql = `SELECT ${nodeColumns.map((name) => (name === '0' ? name : dialect.column(name))).join(', ')} FROM ${dialect.table('node')} WHERE inode IN `;
+  const acls: Acls = known.has('acl') ? await readRules(session) : new Map();
+  const hasXattrs = (await session.rows(`SELECT 1 FROM ${dialect.table('xattr')} LIMIT 1`, 'reading xattrs')).length > 0;
+  const values = async (sql: string): Promise<readonly Uint8Array[]> => {
+    if (session.bytes !== undefined) return session.bytes(sql, 'reading directories');
+    return (await session.rows(sql, 'reading directories')).map(([value]) => whole(value));
+  };
+  const answersTo = async (query: string, requests: number): Promise<readonly EntryDraft[][]> => {
+    const answers: EntryDraft[][] = Array.from({ length: requests }, () => []);
+    unpack(await values(query), acls, answers);
+    return answers;
+  };
+  const rest = restOf(session, hasXattrs);
+
+  const readEntries = async (requests: readonly PageRequest[]): Promise<readonly EntryPage[]> => {
+    const arms = edgesOf(dialect, requests).map(({ number, edges }) => {
+      const { value, joins } = packedSql(dialect, known, number);
+      return `SELECT ${value} AS v FROM ${edges} ${joins}`;
+    });
+    const answers = await answersTo(arms.join(' UNION ALL '), requests.length);
+    await fillRest(answers.flat(), rest);
+    return requests.map(({ limit }, n) => pageOfEntries(answers[n] ?? [], limit));
+  };
+
   const reader: Reader = {
     head: () => readHead(session, known),
     pages: (requests) => inBatches(requests, REQUESTS_MAX, (some) => readPages(session, some)),
+    entries: (requests) => inBatches(requests, REQUESTS_MAX, readEntries),
     async contents(edges) {
-      const contents = new Map<bigint, Content>();
-      for (let at = 0; at < edges.length; at += INODES_MAX)
-        await readContents(session, nodeSql, acls, edges.slice(at, at + INODES_MAX), contents);
-      return contents;
+      const { value, joins } = packedSql(dialect, known, '0');
+      const found: EntryDraft[] = [];
+      for (let at = 0; at < edges.length; at += INODES_MAX) {
+        const some = edges
+          .slice(at, at + INODES_MAX)
+          .map(({ inode, type }) => `SELECT ${inode} AS inode, ${type} AS ${dialect.column('type')}, ${dialect.bytes(NO_BYTES)} AS name`);
+        const [answer = []] = await answersTo(`SELECT ${value} AS v FROM (${some.join(' UNION ALL ')}) e ${joins}`, 1);
+        found.push(...answer);
+      }
+      await fillRest(found, rest);
+      return new Map(found.map(({ name: _, ...content }) => [content.attr.inode, content]));
     },
     close: () => session.close(),
   };
-  return session.inProcess === undefined ? reader : sqliteReader(reader, session.inProcess, dialect, known, acls);
+  return session.inProcess === undefined ? reader : sqliteReader(reader, session.inProcess, dialect, known, { acls, hasXattrs });
 };
 
-/** Columns by table, both without prefix. */
-export type TableColumns = ReadonlyMap<string, ReadonlySet<string>>;
+const NO_BYTES = new Uint8Array();
+
+/** MySQL answers nothing in place of a value that is longer than its packets. */
+const whole = (value: SqlValue | undefined): Uint8Array => {
+  if (value === null || value === undefined)
+    throw new LifeboatError('SourceProblem', 'the database left out a name: its row is longer than max_allowed_packet', {
+      hint: 'Raise max_allowed_packet of the server.',
+    });
+  return binary(value);
+};
+
+/** An engine may join in whatever order it likes. */
+export const pageOfEntries = (entries: EntryDraft[], limit: number): EntryPage => {
+  const inOrder = entries.every(({ name }, i) => i === 0 || Buffer.compare((entries[i - 1] as EntryDraft).name, name) < 0);
+  return { entries: inOrder ? entries : entries.sort((a, b) => Buffer.compare(a.name, b.name)), more: entries.length >= limit };
+};
+
+/** Tables `e` of the edges that are asked for, and an expression for the number of the request. */
+const edgesOf = (dialect: Dialect, requests: readonly PageRequest[]): { readonly number: string; readonly edges: string }[] => {
+  const page = (parent: string, { after, limit }: Omit<PageRequest, 'directory'>): string =>
+    `SELECT name, inode, ${dialect.column('type')} FROM ${dialect.table('edge')} ` +
+    `WHERE parent = ${parent}${after === undefined ? '' : ` AND name > ${dialect.bytes(after)}`} ORDER BY name LIMIT ${limit}`;
+  const numbered = requests.map((request, n) => ({ ...request, n }));
+  const alone = numbered.filter(({ after }) => after !== undefined || dialect.each === undefined);
+  const together = Map.groupBy(
+    numbered.filter((request) => !alone.includes(request)),
+    ({ limit }) => limit,
+  );
+  return [
+    ...alone.map((request) => ({ number: String(request.n), edges: `(${page(String(request.directory), request)}) e` })),
+    ...[...together].map(([limit, some]) => {
+      const all = dialect.each?.(
+        some.map(({ directory }) => directory),
+        some.map(({ n }) => n),
+      );
+      return { number: 'r.n', edges: `${all} CROSS JOIN LATERAL (${page('r.parent', { after: undefined, limit })}) e` };
+    }),
+  ];
+};
+
+const restOf = ({ dialect, rows }: SqlSession, hasXattrs: boolean): Rest => {
+  const of = (columns: string, table: string, doing: string) => (inodes: readonly bigint[]) =>
+    inBatches(inodes, INODES_MAX, (some) =>
+      rows(`SELECT ${columns} FROM ${dialect.table(table)} WHERE inode IN (${some.join(',')})`, doing),
+    );
+  return {
+    chunks: of(`inode, indx, ${dialect.raw('slices')}`, 'chunk', 'reading chunks'),
+    targets: of(`inode, ${dialect.raw('target')}`, 'symlink', 'reading symlinks'),
+    ...(hasXattrs ? { xattrs: of(`inode, ${dialect.raw('name')}, ${dialect.raw('value')}`, 'xattr', 'reading xattrs') } : {}),
+  };
+};
 
 const inBatches = async <Item, Result>(
   items: readonly Item[],
@@ -58,98 +135,6 @@ const readPages = async ({ dialect, rows }: SqlSession, requests: readonly PageR
   for (const row of await rows(`${selects.join(' UNION ALL ')} ORDER BY 1, 2`, 'reading directories'))
     edges[small(row[0])]?.push({ name: binary(row[1]), inode: integer(row[2]), type: small(row[3]) });
   return requests.map(({ limit }, n) => ({ edges: edges[n] ?? [], more: (edges[n]?.length ?? 0) >= limit }));
-};
-
-interface Draft {
-  attr: Attr;
-  symlink?: Uint8Array;
-  xattrs?: Xattr[];
-  accessAcl?: Acl;
-  defaultAcl?: Acl;
-  chunks?: Chunk[];
-}
-
-const readContents = async (
-  session: SqlSession,
-  nodeSql: string,
-  acls: ReadonlyMap<number, Acl>,
-  edges: readonly Pick<Edge, 'inode' | 'type'>[],
-  contents: Map<bigint, Content>,
-): Promise<void> => {
-  const { dialect, rows } = session;
-  const drafts = new Map<bigint, Draft>();
-  for (const row of await rows(`${nodeSql}(${edges.map(({ inode }) => inode).join(',')})`, 'reading nodes')) {
-    const attr = attrOf(row);
-    const draft: Draft = { attr };
-    const access = acls.get(small(row[15]));
-    const fallback = acls.get(small(row[16]));
-    if (access !== undefined) draft.accessAcl = access;
-    if (fallback !== undefined) draft.defaultAcl = fallback;
-    drafts.set(attr.inode, draft);
-    contents.set(attr.inode, draft);
-  }
-  const all = [...drafts.keys()];
-  if (all.length === 0) return;
-  const filled = all.filter((inode) => holdsChunks((drafts.get(inode) as Draft).attr));
-  if (filled.length > 0)
-    for (const row of await rows(
-      `SELECT inode, indx, ${dialect.raw('slices')} FROM ${dialect.table('chunk')} WHERE inode IN (${filled.join(',')})`,
-      'reading chunks',
-    )) {
-      const draft = drafts.get(integer(row[0]));
-      const index = small(row[1]);
-      const slices = binary(row[2]);
-      // Chunks beyond the end stay behind when a file is cut.
-      if (draft === undefined || slices.length === 0 || BigInt(index) * CHUNK_BYTES >= draft.attr.length) continue;
-      draft.chunks ??= [];
-      draft.chunks.push({ index, slices });
-    }
-  const links = all.filter((inode) => drafts.get(inode)?.attr.type === TYPE.symlink);
-  if (links.length > 0)
-    for (const row of await rows(
-      `SELECT inode, ${dialect.raw('target')} FROM ${dialect.table('symlink')} WHERE inode IN (${links.join(',')})`,
-      'reading symlinks',
-    )) {
-      const draft = drafts.get(integer(row[0]));
-      if (draft !== undefined) draft.symlink = binary(row[1]);
-    }
-  for (const row of await rows(
-    `SELECT inode, ${dialect.raw('name')}, ${dialect.raw('value')} FROM ${dialect.table('xattr')} WHERE inode IN (${all.join(',')})`,
-    'reading xattrs',
-  )) {
-    const draft = drafts.get(integer(row[0]));
-    if (draft === undefined) continue;
-    draft.xattrs ??= [];
-    draft.xattrs.push({ name: binary(row[1]), value: binary(row[2]) });
-  }
-  for (const { xattrs, chunks } of drafts.values()) {
-    if (xattrs !== undefined && xattrs.length > 1) xattrs.sort((a, b) => Buffer.compare(a.name, b.name));
-    if (chunks !== undefined && chunks.length > 1) chunks.sort((a, b) => a.index - b.index);
-  }
-};
-
-const attrOf = (row: SqlRow): Attr => {
-  const [atime, atimensec] = timeOf(row[6], small(row[11]));
-  const [mtime, mtimensec] = timeOf(row[7], small(row[12]));
-  const [ctime, ctimensec] = timeOf(row[8], small(row[13]));
-  return {
-    inode: integer(row[0]),
-    type: small(row[1]),
-    flags: small(row[2]),
-    mode: small(row[3]) & 0xfff,
-    uid: small(row[4]) >>> 0,
-    gid: small(row[5]) >>> 0,
-    atime,
-    atimensec,
-    mtime,
-    mtimensec,
-    ctime,
-    ctimensec,
-    nlink: small(row[9]) >>> 0,
-    length: integer(row[10]),
-    rdev: small(row[14]) >>> 0,
-    tier: small(row[17]),
-  };
 };
 
 const readHead = async (session: SqlSession, known: TableColumns): Promise<Head> => {

@@ -1,16 +1,22 @@
 import type { Acl } from '../model.ts';
 import { aclFromRow, aclKey, packAcl } from './acl.ts';
-import { type SqlSession, small } from './sql.ts';
+import { type Into, type SqlSession, small } from './sql.ts';
 import { MARKER } from './tables.ts';
 import type { Occurrence } from './writer.ts';
 
 export type Transaction = <Result>(work: () => Promise<Result>) => Promise<Result>;
 
-const COLUMNS = ['id', 'owner', 'group', 'mask', 'other', 'named_users', 'named_groups'] as const;
+const RULES: Into = {
+  table: 'acl',
+  columns: ['id', 'owner', 'group', 'mask', 'other', 'named_users', 'named_groups'],
+  there: 'keep',
+};
+/** Whoever comes second waits for this row. */
+const LOCK: Into = { table: MARKER.name, columns: ['item', 'detail'], there: 'replace' };
 
 /** All access rules of a volume by number: there are as many as there are different ones. */
 export const readRules = async ({ dialect, rows }: SqlSession): Promise<Map<number, Acl>> => {
-  const found = await rows(`SELECT ${COLUMNS.map(dialect.column).join(', ')} FROM ${dialect.table('acl')}`, 'reading access rules');
+  const found = await rows(`SELECT ${RULES.columns.map(dialect.column).join(', ')} FROM ${dialect.table('acl')}`, 'reading access rules');
   return new Map(found.map((row) => [small(row[0]), aclFromRow(row)]));
 };
 
@@ -25,18 +31,14 @@ export const numberRules = async (
   const wanted = new Map(rules.map((rule) => [aclKey(rule), rule]));
   for (const key of known.keys()) wanted.delete(key);
   if (wanted.size === 0) return;
-  const { dialect } = session;
   const numbered = await transaction(async () => {
-    // Whoever comes second waits for this row.
-    const lock = dialect.insertOrReplace(dialect.table(MARKER.name), ['item', 'detail'], [`('acl', 'locked')`], 'item');
-    await session.run(lock, 'numbering access rules');
+    await session.insert(LOCK, [['acl', 'locked']], 'numbering access rules');
     const numbers = new Map([...(await readRules(session))].map(([number, rule]) => [aclKey(rule), number]));
     for (const [key, rule] of wanted) {
       if (numbers.has(key)) continue;
       const number = Math.max(0, ...numbers.values()) + 1;
-      const lists = [packAcl(rule.users), packAcl(rule.groups)].map(dialect.bytes);
-      const values = [number, rule.owner, rule.group, rule.mask, rule.other, ...lists].join(', ');
-      await session.run(dialect.insertIfAbsent(dialect.table('acl'), COLUMNS, [`(${values})`]), 'numbering access rules');
+      const row = [number, rule.owner, rule.group, rule.mask, rule.other, packAcl(rule.users), packAcl(rule.groups)];
+      await session.insert(RULES, [row], 'numbering access rules');
       numbers.set(key, number);
     }
     return numbers;

@@ -1,11 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LifeboatError } from '../../../errors.ts';
-import { type Acl, SLICE_BYTES } from '../model.ts';
-import { aclKey } from './acl.ts';
-import { type Dialect, integer, type SqlSession, string } from './sql.ts';
+import { type Dialect, type Into, type SqlSession, string } from './sql.ts';
 import { sqlChecks } from './sql-checks.ts';
-import { finishStep, publishVolume } from './sql-finish.ts';
-import { NODE_COLUMNS, nodeRow } from './sql-node.ts';
+import { insertEntries } from './sql-entries.ts';
+import { finishStep, makeIndexes, publishVolume } from './sql-finish.ts';
 import { numberRules } from './sql-rules.ts';
 import { MARKER, TABLES } from './tables.ts';
 import type { Marker, Occurrence, Writer } from './writer.ts';
@@ -18,21 +16,26 @@ const WAIT_MS = 50;
 /** Bytes of a BLOB column of MySQL. */
 const MYSQL_BLOB_MAX_BYTES = 65_535;
 
+const MARKS: Into = { table: MARKER.name, columns: ['item', 'detail'], there: 'keep' };
+
 export const sqlWriter = (session: SqlSession): Writer => {
   const { dialect } = session;
   const markerTable = dialect.table(MARKER.name);
   const rules = new Map<string, number>();
+  /** Whether files of one name may be there already: only once one was. */
+  let doubting = false;
 
-  const transaction = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+  const transaction = async <Result>(work: () => Promise<Result>, begin = dialect.begin): Promise<Result> => {
     for (let attempt = 1; ; attempt++) {
       try {
-        await session.run(dialect.begin, 'beginning to write');
+        await session.run(begin, 'beginning to write');
         const result = await work();
         await session.run('COMMIT', 'writing');
         return result;
       } catch (error) {
         await session.run('ROLLBACK', 'giving up').catch(() => {});
         if (!session.isTransient(error) || attempt >= TRIES_MAX) throw error;
+        doubting = true;
         await sleep(WAIT_MS * attempt * (1 + attempt / TRIES_MAX));
       }
     }
@@ -56,11 +59,11 @@ export const sqlWriter = (session: SqlSession): Writer => {
       // The marker first: tables without it would look like somebody's volume.
       if (!known.has(MARKER.name)) {
         for (const sql of dialect.create(MARKER.name)) await session.run(sql, 'making the marker');
-        const rows = [
+        const marks = [
           ['restore', restore],
           ['since', since],
-        ].map(([item = '', detail = '']) => `(${dialect.text(item)}, ${dialect.text(detail)})`);
-        await session.run(dialect.insertIfAbsent(markerTable, ['item', 'detail'], rows), 'making the marker');
+        ];
+        await session.insert(MARKS, marks, 'making the marker');
       }
       for (const { name } of TABLES) {
         if (known.has(name)) continue;
@@ -71,9 +74,17 @@ export const sqlWriter = (session: SqlSession): Writer => {
       if (occurrences.length === 0) return 0;
       check(dialect, occurrences);
       await numberRules(session, transaction, rules, occurrences);
-      return transaction(() => insert(session, rules, occurrences));
+      return transaction(() => insertEntries(session, rules, occurrences, doubting), dialect.beginLoading);
     },
-    finish: (step, head, now) => transaction(() => finishStep(session, step, head, now)),
+    async settle() {
+      if (dialect.beginLoading === dialect.begin) return;
+      // The log is written in its order: with this it holds all that was committed before.
+      await transaction(() => session.insert({ ...MARKS, there: 'replace' }, [['settled', 'once']], 'settling'));
+    },
+    async finish(step, head, now) {
+      if (step === 'links') await makeIndexes(session);
+      await transaction(() => finishStep(session, step, head, now));
+    },
     async publish(head) {
       await transaction(() => publishVolume(session, head));
       await session.run(`DROP TABLE ${markerTable}`, 'removing the marker');
@@ -119,84 +130,3 @@ const check = (dialect: Dialect, occurrences: readonly Occurrence[]): void => {
 
 const refused = (what: string, { engine }: Dialect, hint: string): LifeboatError =>
   new LifeboatError('TargetProblem', `${what}, which ${engine} cannot hold`, { hint });
-
-const insert = async (session: SqlSession, rules: ReadonlyMap<string, number>, occurrences: readonly Occurrence[]): Promise<number> => {
-  const { dialect } = session;
-  const put = async (name: string, columns: readonly string[], rows: readonly string[]): Promise<number> =>
-    rows.length === 0 ? 0 : session.run(dialect.insertIfAbsent(dialect.table(name), columns, rows), `writing ${name}`);
-  const named = occurrences.filter(({ root }) => !root);
-  const edges = await put(
-    'edge',
-    ['parent', 'name', 'inode', 'type'],
-    named.map(({ parent, entry }) => `(${parent},${dialect.bytes(entry.name)},${entry.attr.inode},${entry.attr.type})`),
-  );
-  const fresh = await freshInodes(session, occurrences);
-  const nodes = await put(
-    'node',
-    NODE_COLUMNS,
-    fresh.map(({ parent, entry }) =>
-      nodeRow({
-        attr: entry.attr,
-        parent,
-        symlink: entry.symlink,
-        accessRule: ruleOf(rules, entry.accessAcl),
-        defaultRule: ruleOf(rules, entry.defaultAcl),
-      }),
-    ),
-  );
-  // Another writer was first with one of them: the transaction begins anew, and sees it.
-  if (nodes !== fresh.length) throw new LifeboatError('SourceBusy', 'two writers brought the same inode at the same time');
-  const chunks: string[] = [];
-  const xattrs: string[] = [];
-  const links: string[] = [];
-  const references = new Map<bigint, { readonly size: number; count: number }>();
-  for (const { entry } of fresh) {
-    const { inode } = entry.attr;
-    if (entry.symlink !== undefined) links.push(`(${inode},${dialect.bytes(entry.symlink)})`);
-    for (const { name, value } of entry.xattrs ?? [])
-      xattrs.push(`(${inode},${dialect.text(Buffer.from(name).toString('utf8'))},${dialect.bytes(value)})`);
-    for (const { index, slices } of entry.chunks ?? []) {
-      chunks.push(`(${inode},${index},${dialect.bytes(slices)})`);
-      countSlices(slices, references);
-    }
-  }
-  await put('chunk', ['inode', 'indx', 'slices'], chunks);
-  await put('xattr', ['inode', 'name', 'value'], xattrs);
-  await put('symlink', ['inode', 'target'], links);
-  if (references.size > 0) {
-    // In one order in every writer, so that they do not wait for each other in a circle.
-    const sorted = [...references].sort(([a], [b]) => (a < b ? -1 : 1)).map(([id, { size, count }]) => `(${id},${size},${count})`);
-    await session.run(
-      dialect.insertOrAdd(dialect.table('chunk_ref'), ['chunkid', 'size', 'refs'], sorted, 'chunkid'),
-      'writing slice references',
-    );
-  }
-  return edges;
-};
-
-const ruleOf = (rules: ReadonlyMap<string, number>, acl: Acl | undefined): number =>
-  acl === undefined ? 0 : (rules.get(aclKey(acl)) ?? 0);
-
-/** The first occurrence of each inode that is not there yet. */
-const freshInodes = async ({ dialect, rows }: SqlSession, occurrences: readonly Occurrence[]): Promise<readonly Occurrence[]> => {
-  const first = new Map<bigint, Occurrence>();
-  for (const one of occurrences) if (!first.has(one.entry.attr.inode)) first.set(one.entry.attr.inode, one);
-  const there = await rows(
-    `SELECT inode FROM ${dialect.table('node')} WHERE inode IN (${[...first.keys()].join(',')})`,
-    'looking for inodes',
-  );
-  for (const row of there) first.delete(integer(row[0]));
-  return [...first.values()];
-};
-
-/** Holes have the id 0 and are no slices; juicefs counts them and then damages the counts of all others. */
-export const countSlices = (slices: Uint8Array, references: Map<bigint, { readonly size: number; count: number }>): void => {
-  const view = new DataView(slices.buffer, slices.byteOffset, slices.byteLength);
-  for (let at = 0; at + SLICE_BYTES <= slices.length; at += SLICE_BYTES) {
-    const id = view.getBigUint64(at + 4);
-    if (id === 0n) continue;
-    const known = references.get(id);
-    if (known === undefined) references.set(id, { size: view.getUint32(at + 12), count: 1 });
-    else known.count++;
-  }
-};

@@ -1,9 +1,19 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { TableColumns } from './sql-reader.ts';
+import { tableNamed } from './tables.ts';
 
 /** A value of a row: integers as bigint or decimal text, binary as bytes. */
 export type SqlValue = bigint | number | string | Uint8Array | null;
 export type SqlRow = readonly SqlValue[];
+
+/** Where rows go. The objects are constants: what is prepared for one is kept with it. */
+export interface Into {
+  /** Without prefix. */
+  readonly table: string;
+  readonly columns: readonly string[];
+  /** What becomes of a row whose key is there: it stays, the last column is added to its own, or it gives way. */
+  readonly there: 'keep' | 'add' | 'replace';
+}
 
 /** One connection to a SQL engine. `sql` holds whatever it needs: numbers as they are, bytes by `dialect.bytes`. */
 export interface SqlSession {
@@ -11,8 +21,15 @@ export interface SqlSession {
   /** Of an engine that runs in this process: statements that are prepared once. */
   readonly inProcess?: DatabaseSync;
   rows(sql: string, doing: string): Promise<readonly SqlRow[]>;
+  /** The only column of a query, which is bytes, in any order. Absent where `rows` is as good. */
+  bytes?(sql: string, doing: string): Promise<readonly Uint8Array[]>;
   /** Answers how many rows were changed. */
   run(sql: string, doing: string): Promise<number>;
+  /**
+   * Within a transaction. Answers how many rows came in, of those that stay when they are there. What is to be sent is made at once, and
+   * sent when `after` is done, so that it is made while the server writes the rows before; it fails with `after`.
+   */
+  insert(into: Into, rows: readonly SqlRow[], doing: string, after?: Promise<unknown>): Promise<number>;
   /** The tables that carry the volume's prefix. */
   tables(): Promise<TableColumns>;
   /** Begins a transaction that reads one instant, and changes nothing. */
@@ -30,18 +47,26 @@ export interface Dialect {
   bytes(value: Uint8Array): string;
   /** A column of bytes as bytes, whatever it was stored as: juicefs appends slices in SQLite so that they become text. */
   raw(column: string): string;
+  /** One value of numbers, a blank behind each, and bytes. */
+  pack(numbers: readonly string[], bytes: readonly string[]): string;
+  /** A table `r` of directories (`parent`) and what they are called (`n`), for subqueries that look at it; absent where there are none. */
+  each?(directories: readonly bigint[], numbers: readonly number[]): string;
   text(value: string): string;
-  /** Rows of which some may be there already. */
-  insertIfAbsent(table: string, columns: readonly string[], rows: readonly string[]): string;
-  /** Rows whose last column is added to that of the one that is there. */
-  insertOrAdd(table: string, columns: readonly string[], rows: readonly string[], key: string): string;
-  insertOrReplace(table: string, columns: readonly string[], rows: readonly string[], key: string): string;
   /** Sets columns of a table from a query `q` that is joined by a condition; `n` names the table's own row. */
   updateFrom(table: string, sets: readonly (readonly [column: string, value: string])[], query: string, on: string): string;
   /** Statements that make the tables of an empty volume, those of `only` when it is given. */
   create(only?: string): readonly string[];
+  /** By name, what makes the indexes that come when the rows are there. */
+  readonly indexes: ReadonlyMap<string, string>;
+  /** Names of the indexes that are there. */
+  readonly indexNames: string;
   readonly begin: string;
+  /** Begins to load rows: a crash of the server may take the last of them back, until something else was written. */
+  readonly beginLoading: string;
 }
+
+/** Columns that tell whether a row is there. */
+export const keyOf = ({ table }: Into): readonly string[] => tableNamed(table).key;
 
 export const integer = (value: SqlValue | undefined): bigint => {
   if (typeof value === 'bigint') return value;

@@ -1,15 +1,15 @@
 import { existsSync, rmSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { LifeboatError } from '../../../errors.ts';
-import { type Dialect, hex, type SqlRow, type SqlSession } from './sql.ts';
+import { type Dialect, hex, type Into, keyOf, type SqlRow, type SqlSession } from './sql.ts';
 import type { TableColumns } from './sql-reader.ts';
-import { createTable, MARKER, TABLES } from './tables.ts';
+import { createIndexes, createTable, MARKER, TABLES } from './tables.ts';
 
 /** How long a statement waits for another process that holds the file, in milliseconds. */
 const BUSY_TIMEOUT_MS = 5000;
 /** Of its pages, for who writes in many places, and for who reads in order; what was read lately is in the system's own cache. */
-const WRITING_CACHE_KIB = 64 * 1024;
-const READING_CACHE_KIB = 16 * 1024;
+const WRITING_CACHE_KIB = 8 * 1024;
+const READING_CACHE_KIB = 4 * 1024;
 
 const TYPES = {
   id64: 'INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL',
@@ -25,26 +25,63 @@ const TYPES = {
 
 const quote = (name: string): string => `\`${name}\``;
 
+const list = (columns: readonly string[]): string => columns.map(quote).join(', ');
+
+/** Rows of one statement: each takes a call, and a statement may have 32,766 values. */
+const STATEMENT_ROWS = 40;
+
+const insertStatement = ({ table }: Dialect, into: Into, rows: number): string => {
+  const { columns, there } = into;
+  const one = `(${columns.map(() => '?').join()})`;
+  const last = quote(columns.at(-1) ?? '');
+  const conflict = {
+    keep: ' ON CONFLICT DO NOTHING',
+    add: ` ON CONFLICT (${list(keyOf(into))}) DO UPDATE SET ${last} = ${last} + excluded.${last}`,
+    replace: '',
+  }[there];
+  return `INSERT${there === 'replace' ? ' OR REPLACE' : ''} INTO ${table(into.table)} (${list(columns)}) VALUES ${Array.from({ length: rows }, () => one).join()}${conflict}`;
+};
+
+/** By statements that are prepared once. */
+const inserter = (database: DatabaseSync, dialect: Dialect): ((into: Into, rows: readonly SqlRow[]) => number) => {
+  const prepared = new Map<Into, { readonly many: StatementSync; readonly one: StatementSync }>();
+  return (into, rows) => {
+    let statements = prepared.get(into);
+    if (statements === undefined) {
+      const [many, one] = [STATEMENT_ROWS, 1].map((count) => database.prepare(insertStatement(dialect, into, count)));
+      statements = { many: many as StatementSync, one: one as StatementSync };
+      prepared.set(into, statements);
+    }
+    let changed = 0;
+    let at = 0;
+    for (; at + STATEMENT_ROWS <= rows.length; at += STATEMENT_ROWS)
+      changed += Number(statements.many.run(...rows.slice(at, at + STATEMENT_ROWS).flat()).changes);
+    for (; at < rows.length; at++) changed += Number(statements.one.run(...(rows[at] as SqlRow)).changes);
+    return changed;
+  };
+};
+
 const sqliteDialect = (prefix: string): Dialect => {
-  const list = (columns: readonly string[]): string => columns.map(quote).join(', ');
+  const making = { prefix, types: TYPES, quote };
   return {
     engine: 'sqlite3',
     table: (name) => quote(prefix + name),
     column: quote,
     raw: (column) => `CAST(${column} AS BLOB)`,
+    // Both keep bytes as they are, whatever they call the result.
+    pack: (numbers, bytes) => [`printf('${'%d '.repeat(numbers.length)}', ${numbers.join(', ')})`, ...bytes].join(' || '),
     bytes: (value) => `x'${hex(value)}'`,
     text: (value) => `'${value.replaceAll("'", "''")}'`,
-    insertIfAbsent: (table, columns, rows) => `INSERT INTO ${table} (${list(columns)}) VALUES ${rows.join(',')} ON CONFLICT DO NOTHING`,
-    insertOrAdd: (table, columns, rows, key) =>
-      `INSERT INTO ${table} (${list(columns)}) VALUES ${rows.join(',')} ON CONFLICT (${key}) DO UPDATE SET ${quote(columns.at(-1) ?? '')} = ${quote(columns.at(-1) ?? '')} + excluded.${quote(columns.at(-1) ?? '')}`,
-    insertOrReplace: (table, columns, rows) => `INSERT OR REPLACE INTO ${table} (${list(columns)}) VALUES ${rows.join(',')}`,
     updateFrom: (table, sets, query, on) =>
       `UPDATE ${table} AS n SET ${sets.map(([name, value]) => `${quote(name)} = ${value}`).join(', ')} FROM (${query}) q WHERE ${on}`,
     create: (only) =>
       [...TABLES, MARKER]
         .filter(({ name }) => (only === undefined ? name !== MARKER.name : name === only))
-        .flatMap((table) => createTable(table, { prefix, types: TYPES, quote })),
+        .flatMap((table) => createTable(table, making)),
+    indexes: createIndexes(making),
+    indexNames: `SELECT name FROM sqlite_master WHERE type = 'index'`,
     begin: 'BEGIN IMMEDIATE',
+    beginLoading: 'BEGIN IMMEDIATE',
   };
 };
 
@@ -64,7 +101,7 @@ export const openSqlite = ({ path, prefix, create = false }: SqliteOptions): Sql
   const database = attempt(path, 'opening', () => {
     const opened = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
     opened.exec(`PRAGMA cache_size = -${create ? WRITING_CACHE_KIB : READING_CACHE_KIB}`);
-    if (create) opened.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
+    if (create) opened.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4000');
     return opened;
   });
   const prepare = (sql: string): StatementSync => {
@@ -75,8 +112,10 @@ export const openSqlite = ({ path, prefix, create = false }: SqliteOptions): Sql
   };
   const rows = (sql: string, doing: string): readonly SqlRow[] =>
     attempt(path, doing, () => prepare(sql).all() as unknown as readonly SqlRow[]);
+  const dialect = sqliteDialect(prefix);
+  const insert = inserter(database, dialect);
   return {
-    dialect: sqliteDialect(prefix),
+    dialect,
     inProcess: database,
     rows: async (sql, doing) => rows(sql, doing),
     async run(sql, doing) {
@@ -84,6 +123,10 @@ export const openSqlite = ({ path, prefix, create = false }: SqliteOptions): Sql
         database.exec(sql);
         return Number((prepare('SELECT changes()').all() as unknown as readonly SqlRow[])[0]?.[0] ?? 0);
       });
+    },
+    async insert(into, many, doing, after) {
+      await after;
+      return attempt(path, doing, () => insert(into, many));
     },
     async tables() {
       const found = new Map<string, Set<string>>();
@@ -101,6 +144,26 @@ export const openSqlite = ({ path, prefix, create = false }: SqliteOptions): Sql
     isTransient: (error) => error instanceof LifeboatError && error.code === 'SourceBusy',
     close: async () => database.close(),
   };
+};
+
+/** Longest wait for another writer, in milliseconds. */
+const HOLD_TIMEOUT_MS = 1000;
+
+/** Lets nobody write while `work` is done: what begins to read meanwhile sees one instant. False where that cannot be, and nothing was done. */
+export const holdWriters = async (path: string, work: () => Promise<unknown>): Promise<boolean> => {
+  const gate = new DatabaseSync(path, { timeout: HOLD_TIMEOUT_MS });
+  try {
+    try {
+      gate.exec('BEGIN IMMEDIATE');
+    } catch {
+      // Another writer is slow, or the file may only be read.
+      return false;
+    }
+    await work();
+    return true;
+  } finally {
+    gate.close();
+  }
 };
 
 export const removeSqlite = (path: string): void => {

@@ -38,6 +38,8 @@ export interface Writer {
   begin(restore: string, since: string): Promise<void>;
   /** One transaction. Answers how many names were new. */
   put(occurrences: readonly Occurrence[]): Promise<number>;
+  /** From here on what was put survives a crash of the server; absent where it always does, or never more than the server's settings say. */
+  settle?(): Promise<void>;
   finish(step: FinishStep, head: HeadToLoad, now: Date): Promise<void>;
   /** The setting last, and with it the marker goes: from here on juicefs takes it for a volume. */
   publish(head: HeadToLoad): Promise<void>;

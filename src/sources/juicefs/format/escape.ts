@@ -9,7 +9,7 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
 /** Of bytes below 0x80: whether they stand for themselves. */
-const PLAIN = new Uint8Array(256);
+export const PLAIN = new Uint8Array(256);
 for (let byte = 0x21; byte < 0x80; byte++) PLAIN[byte] = byte === PERCENT || byte === QUOTE || byte === BACKSLASH ? 0 : 1;
 
 /** The bytes themselves when there is nothing to escape. */

@@ -1,8 +1,9 @@
 import { LifeboatError } from '../../../errors.ts';
-import { type Acl, type Attr, type Chunk, type Entry, isDirectory, ROOT_INODE, type Tree, type Xattr } from '../model.ts';
+import { type Attr, type Entry, isDirectory, ROOT_INODE, type Tree } from '../model.ts';
 import { unescapeName } from './escape.ts';
 import { parseValue, type Value } from './json.ts';
 import { NAME_MAX_BYTES, readAcl, readAttr, readChunks, readXattrs, TARGET_MAX_BYTES } from './read-fields.ts';
+import { quickAttr, quickChunks } from './read-quick.ts';
 import { CLOSE, hasBackslash, isQuote, isSpace, OPEN, skipBetween, stringEnd, valueEnd } from './scan.ts';
 
 /** Longest value that is held whole: the chunks of one file, the list of deleted files. In bytes. */
@@ -40,26 +41,24 @@ const FIELDS = new Set(['Setting', 'Counters', 'Sustained', 'DelFiles', 'Quotas'
 
 interface Draft {
   readonly kind: 'entry';
-  readonly name: Uint8Array;
   readonly tree: Tree;
   readonly parent: bigint;
   told: boolean;
   inode: bigint;
-  attr?: Attr;
-  symlink?: Uint8Array;
-  xattrs?: readonly Xattr[];
-  accessAcl?: Acl;
-  defaultAcl?: Acl;
-  chunks?: readonly Chunk[];
+  readonly entry: { -readonly [Field in keyof Entry]?: Entry[Field] } & Pick<Entry, 'name'>;
 }
 
 type Frame = { readonly kind: 'fields' } | { readonly kind: 'entries'; readonly tree: Tree; readonly inode: bigint } | Draft;
 
 const NOTHING = Buffer.alloc(0);
+/** Room for what is read, which grows while a value is longer. */
+const HELD_BYTES = 512 * 1024;
 
 /** Reads a dump as it streams by. Unknown keys are skipped whatever they hold. */
 export const openParser = (start: Start, handler: Handler): Parser => {
-  let rest: Uint8Array = NOTHING;
+  /** What is not read yet begins it. Nothing that is told lies in it, so that it serves again. */
+  let held = Buffer.allocUnsafe(HELD_BYTES);
+  let end = 0;
   let wanted = 0;
   let began = start.at !== 'document';
   let done = false;
@@ -74,26 +73,17 @@ export const openParser = (start: Start, handler: Handler): Parser => {
 
   const tell = (draft: Draft): void => {
     if (draft.told) return;
-    const { name, attr, symlink, xattrs, accessAcl, defaultAcl, chunks } = draft;
-    if (attr === undefined) throw invalid(`"${shown(name)}" has no attr`);
+    const { entry } = draft;
+    if (!hasAttr(entry)) throw invalid(`"${shown(entry.name)}" has no attr`);
     draft.told = true;
-    const entry: Entry = {
-      name,
-      attr,
-      ...(symlink === undefined ? {} : { symlink }),
-      ...(xattrs === undefined ? {} : { xattrs }),
-      ...(accessAcl === undefined ? {} : { accessAcl }),
-      ...(defaultAcl === undefined ? {} : { defaultAcl }),
-      ...(chunks === undefined ? {} : { chunks }),
-    };
     if (draft.parent === 0n) handler.root(draft.tree, entry);
     else handler.entry(entry, draft.parent);
   };
 
   const enter = (draft: Draft): void => {
     tell(draft);
-    const { inode, attr } = draft;
-    if (attr !== undefined && !isDirectory(attr)) throw invalid(`inode ${inode} has entries and is no directory`);
+    const { inode, entry } = draft;
+    if (entry.attr !== undefined && !isDirectory(entry.attr)) throw invalid(`inode ${inode} has entries and is no directory`);
     if (inodes.has(inode)) throw invalid(`directory ${inode} lies within itself`);
     if (frames.length > 2 * DEPTH_MAX) throw invalid(`directories lie deeper than ${DEPTH_MAX} within each other`);
     inodes.add(inode);
@@ -121,9 +111,11 @@ export const openParser = (start: Start, handler: Handler): Parser => {
     while (at < bytes.length && isSpace(bytes[at] as number)) at++;
     if (at >= bytes.length) return -1;
     if (frame.kind === 'entries') return object(bytes, at, key, () => frames.push(child(frame, nameOf(key))));
-    const name = key.toString('latin1');
+    const name = fieldName(key);
     if (frame.kind === 'fields') return field(bytes, at, name);
     if (name === 'entries') return object(bytes, at, key, () => enter(frame));
+    const quick = quickly(frame, name, bytes, at);
+    if (quick >= 0) return quick;
     const end = bounded(bytes, at);
     if (end >= 0) attribute(frame, name, bytes.subarray(at, end));
     return end;
@@ -180,23 +172,32 @@ export const openParser = (start: Start, handler: Handler): Parser => {
     }
   };
 
+  const consume = (): void => {
+    const used = drain(held.subarray(0, end));
+    held.copyWithin(0, used, end);
+    end -= used;
+    if (held.length > HELD_BYTES && end <= HELD_BYTES / 2) held = Buffer.from(held.subarray(0, HELD_BYTES));
+  };
+
   return {
     push(bytes) {
-      const all = rest.length === 0 ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) : Buffer.concat([rest, bytes]);
-      // A value that spans pieces is looked at again only once twice as much has come.
-      if (all.length < wanted) {
-        rest = all;
-        return;
+      if (end + bytes.length > held.length) {
+        const larger = Buffer.allocUnsafe(Math.max(2 * held.length, end + bytes.length));
+        held.copy(larger, 0, 0, end);
+        held = larger;
       }
-      const used = drain(all);
-      rest = all.subarray(used);
-      wanted = rest.length > bytes.length ? rest.length * 2 : 0;
+      held.set(bytes, end);
+      end += bytes.length;
+      // A value that spans pieces is looked at again only once twice as much has come.
+      if (end < wanted) return;
+      consume();
+      wanted = end > bytes.length ? end * 2 : 0;
     },
     end() {
       wanted = 0;
-      if (rest.length > 0) rest = rest.subarray(drain(Buffer.from(rest)));
+      if (end > 0) consume();
       if (!began) throw invalid('it is empty');
-      if (rest.length > 0 || (start.at === 'document' && !done)) throw invalid('it is cut');
+      if (end > 0 || (start.at === 'document' && !done)) throw invalid('it is cut');
     },
   };
 };
@@ -212,11 +213,50 @@ const logLine = (bytes: Buffer, at: number): number | 'cut' | undefined => {
   return end < 0 ? 'cut' : end + 1;
 };
 
-const opened = (tree: Tree, inode: bigint): Draft => ({ kind: 'entry', name: NOTHING, tree, parent: 0n, told: true, inode });
-const treeRoot = (tree: Tree): Draft => ({ kind: 'entry', name: NOTHING, tree, parent: 0n, told: false, inode: 0n });
+const draft = (name: Uint8Array, tree: Tree, parent: bigint): Draft => ({
+  kind: 'entry',
+  tree,
+  parent,
+  told: false,
+  inode: 0n,
+  entry: { name },
+});
+const opened = (tree: Tree, inode: bigint): Draft => ({ ...draft(NOTHING, tree, 0n), told: true, inode });
+const treeRoot = (tree: Tree): Draft => draft(NOTHING, tree, 0n);
 const child = ({ tree, inode }: { readonly tree: Tree; readonly inode: bigint }, name: Uint8Array): Draft => {
   if (name.length === 0 || name.length > NAME_MAX_BYTES) throw invalid(`a name of ${name.length} bytes in directory ${inode}`);
-  return { kind: 'entry', name, tree, parent: inode, told: false, inode: 0n };
+  return draft(name, tree, inode);
+};
+
+const hasAttr = (entry: Draft['entry']): entry is Draft['entry'] & Entry => entry.attr !== undefined;
+
+const setAttr = (draft: Draft, attr: Attr): void => {
+  // The root of a dump of a folder becomes the root of the volume.
+  draft.inode = draft.parent === 0n && draft.tree === 'FSTree' ? ROOT_INODE : attr.inode;
+  draft.entry.attr = draft.inode === attr.inode ? attr : { ...attr, inode: draft.inode };
+};
+
+/** Of what most of a dump is; −1 where it takes more. */
+const quickly = (draft: Draft, name: string, bytes: Buffer, at: number): number => {
+  if (draft.told) return -1;
+  if (name === 'attr') {
+    const quick = quickAttr(bytes, at);
+    if (quick === undefined) return -1;
+    setAttr(draft, quick.read);
+    return quick.end;
+  }
+  if (name !== 'chunks') return -1;
+  const quick = quickChunks(bytes, at);
+  if (quick === undefined) return -1;
+  draft.entry.chunks = quick.read;
+  return quick.end;
+};
+
+const FREQUENT = ['attr', 'chunks', 'entries'].map((text) => ({ text, bytes: Buffer.from(text) }));
+
+const fieldName = (key: Buffer): string => {
+  for (const { text, bytes } of FREQUENT) if (key.length === bytes.length && key[0] === bytes[0] && key.equals(bytes)) return text;
+  return key.toString('latin1');
 };
 
 const attribute = (draft: Draft, name: string, bytes: Buffer): void => {
@@ -224,19 +264,17 @@ const attribute = (draft: Draft, name: string, bytes: Buffer): void => {
   if (!known) return;
   if (draft.told) throw invalid(`${name} of inode ${draft.inode} stands after its entries`);
   if (name === 'attr') {
-    const attr = readAttr(json(bytes, name));
-    // The root of a dump of a folder becomes the root of the volume.
-    draft.inode = draft.parent === 0n && draft.tree === 'FSTree' ? ROOT_INODE : attr.inode;
-    draft.attr = draft.inode === attr.inode ? attr : { ...attr, inode: draft.inode };
+    setAttr(draft, readAttr(json(bytes, name)));
     return;
   }
+  const { entry } = draft;
   if (name === 'symlink') {
-    draft.symlink = nameOf(stringBytes(bytes));
-    if (draft.symlink.length > TARGET_MAX_BYTES) throw invalid(`a symlink of ${draft.symlink.length} bytes`);
-  } else if (name === 'xattrs') draft.xattrs = readXattrs(json(bytes, name));
-  else if (name === 'chunks') draft.chunks = readChunks(json(bytes, name));
-  else if (name === 'posix_acl_access') draft.accessAcl = readAcl(json(bytes, name));
-  else if (name === 'posix_acl_default') draft.defaultAcl = readAcl(json(bytes, name));
+    entry.symlink = nameOf(stringBytes(bytes));
+    if (entry.symlink.length > TARGET_MAX_BYTES) throw invalid(`a symlink of ${entry.symlink.length} bytes`);
+  } else if (name === 'xattrs') entry.xattrs = readXattrs(json(bytes, name));
+  else if (name === 'chunks') entry.chunks = readChunks(json(bytes, name));
+  else if (name === 'posix_acl_access') entry.accessAcl = readAcl(json(bytes, name));
+  else if (name === 'posix_acl_default') entry.defaultAcl = readAcl(json(bytes, name));
 };
 
 const stringBytes = (bytes: Buffer): Buffer => {
@@ -244,9 +282,9 @@ const stringBytes = (bytes: Buffer): Buffer => {
   throw invalid(`a symlink is no text: ${shown(bytes)}`);
 };
 
-/** What stands between the quotes, as the bytes that it means. */
+/** What stands between the quotes, as the bytes that it means: its own ones. */
 const nameOf = (raw: Buffer): Uint8Array => {
-  if (!hasBackslash(raw)) return unescapeName(raw);
+  if (!hasBackslash(raw)) return Buffer.from(unescapeName(raw));
   const text = json(Buffer.concat([Buffer.from('"'), raw, Buffer.from('"')]), 'a name');
   return unescapeName(Buffer.from(String(text), 'utf8'));
 };

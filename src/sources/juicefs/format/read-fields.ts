@@ -4,10 +4,10 @@ import { SLICE_BYTES, TYPE_NAMES } from '../model.ts';
 import { unescapeName } from './escape.ts';
 import { bigOf, listOf, objectOf, smallOf, textOf, type Value } from './json.ts';
 
-const U8 = 255;
-const U16 = 65_535;
-const U32 = 4_294_967_295;
-const NANOSECONDS_MAX = 999_999_999;
+export const U8 = 255;
+export const U16 = 65_535;
+export const U32 = 4_294_967_295;
+export const NANOSECONDS_MAX = 999_999_999;
 /** Longest name of a file, and longest target of a symlink, in bytes: what all engines hold. */
 export const NAME_MAX_BYTES = 255;
 export const TARGET_MAX_BYTES = 4096;

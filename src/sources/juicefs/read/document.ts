@@ -1,8 +1,9 @@
-import type { Reader } from '../engines/reader.ts';
+import { LifeboatError } from '../../../errors.ts';
+import { bare, type Reader } from '../engines/reader.ts';
 import { textBuffer } from '../format/text-buffer.ts';
 import { BETWEEN_TREES, closeEntry, DOCUMENT_END, TREE_END, writeEntry, writeTree } from '../format/write-entry.ts';
 import { type Entry, ROOT_INODE, TRASH_INODE, type Tree } from '../model.ts';
-import { atRoot, bare, openWalk, type Position, type Step, type Walk } from './walk.ts';
+import { atRoot, openWalk, type Position, type Step, type Walk } from './walk.ts';
 
 /** What a reader of a stretch is told of, in the order of the document. */
 export interface Sink {
@@ -19,6 +20,8 @@ export interface Stretch {
   readonly from: Position | null;
   /** Entries in it; null up to the end of the tree. */
   readonly entries: number | null;
+  /** In place of a number: the last entry in it. */
+  readonly last?: { readonly parent: bigint; readonly name: Uint8Array };
   /** Whether another tree comes before it, and whether the document ends with it. */
   readonly follows: boolean;
   readonly ends: boolean;
@@ -42,23 +45,25 @@ const nameless = new Uint8Array();
 export const rootEntry = async (reader: Reader, inode: bigint): Promise<Entry> => {
   const edge = { inode, type: 2 };
   const content = (await reader.contents([edge])).get(inode);
-  return { ...(content ?? { attr: { ...bare(edge), nlink: 2 } }), name: nameless };
+  return { ...(content ?? { attr: bare(edge) }), name: nameless };
 };
 
 export const rootOf = (tree: Tree): bigint => (tree === 'FSTree' ? ROOT_INODE : TRASH_INODE);
 
-export const openStretch = (reader: Reader, stretch: Stretch, sink: Sink | undefined): StretchReader => {
-  const out = textBuffer();
+export const openStretch = (reader: Reader, stretch: Stretch, sink: Sink | undefined, out = textBuffer()): StretchReader => {
+  const { last } = stretch;
+  let atLast = false;
   let walk: Walk | undefined;
   let entries = 0;
   let ended = false;
   const begin = async (): Promise<Walk> => {
-    if (stretch.from !== null) return openWalk(reader, stretch.from);
+    const { entries: most } = stretch;
+    if (stretch.from !== null) return openWalk(reader, stretch.from, { most });
     const root = await rootEntry(reader, stretch.root);
     if (stretch.follows) out.ascii(BETWEEN_TREES);
     writeTree(out, stretch.tree, root);
     sink?.root(stretch.tree, root);
-    return openWalk(reader, atRoot(stretch.root));
+    return openWalk(reader, atRoot(stretch.root), { most });
   };
   const take = (step: Step): void => {
     if (step.kind === 'leave') {
@@ -68,9 +73,10 @@ export const openStretch = (reader: Reader, stretch: Stretch, sink: Sink | undef
     entries++;
     writeEntry(out, step.entry, step.depth, step.first);
     sink?.entry(step.entry, step.parent);
+    if (last !== undefined && step.parent === last.parent && Buffer.compare(step.entry.name, last.name) === 0) atLast = true;
   };
   const end = (): Uint8Array | undefined => {
-    if (stretch.entries === null && !ended) {
+    if (stretch.entries === null && last === undefined && !ended) {
       out.ascii(TREE_END);
       if (stretch.ends) out.ascii(DOCUMENT_END);
     }
@@ -82,9 +88,15 @@ export const openStretch = (reader: Reader, stretch: Stretch, sink: Sink | undef
       if (ended) return undefined;
       walk ??= await begin();
       for (;;) {
-        if (stretch.entries !== null && entries >= stretch.entries) return end();
+        if (atLast || (stretch.entries !== null && entries >= stretch.entries)) {
+          await walk.leave();
+          return end();
+        }
         const step = walk.next();
-        if (step === undefined) return end();
+        if (step === undefined) {
+          if (last !== undefined) throw new LifeboatError('SourceChanged', 'a name that a part of the dump ends with was not met');
+          return end();
+        }
         if (step === 'load') {
           const ready = out.take();
           if (ready !== undefined) return ready;

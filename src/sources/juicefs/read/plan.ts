@@ -2,12 +2,18 @@ import { z } from 'zod';
 import { LifeboatError } from '../../../errors.ts';
 import type { Reader } from '../engines/reader.ts';
 import { ROOT_INODE, TRASH_INODE, type Tree } from '../model.ts';
-import { atRoot, openWalk, type Position, PositionSchema } from './walk.ts';
+import { atRoot, openWalk, type Position } from './walk.ts';
 
 /** Names of one task: some seconds of work. */
 export const TASK_ENTRIES = 100_000;
 /** Tasks of a volume at most; a plan may have 10 000. */
 const TASKS_MAX = 4000n;
+
+/** As a cursor or a segment has it. */
+export const PositionSchema = z.strictObject({
+  open: z.array(z.strictObject({ inode: z.string().regex(/^\d{1,20}$/), name: z.string() })).min(1),
+  after: z.string().nullable(),
+});
 
 export const StretchSchema = z.strictObject({
   tree: z.enum(['FSTree', 'Trash']),

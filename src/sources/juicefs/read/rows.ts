@@ -40,19 +40,30 @@ export interface EntryDigest {
 }
 
 const FIXED_BYTES = 100;
+const ROW_BYTES = 64 * 1024;
 
 export const entryDigest = (factory: DigestFactory): EntryDigest => {
   const digest = factory.open(ENTRIES, COLUMNS.entries);
-  let row = Buffer.alloc(64 * 1024);
+  let row = rowOf(ROW_BYTES);
   return {
     add(entry, parent) {
       const size = sizeOf(entry);
-      if (row.length < size) row = Buffer.alloc(size * 2);
+      if (row.bytes.length < size) row = rowOf(size * 2);
       const end = putEntry(row, entry, parent);
-      digest.add(row.subarray(0, end), 0, 10 + entry.name.length);
+      digest.add(row.bytes.subarray(0, end), 0, 10 + entry.name.length);
     },
     end: () => digest.end(),
   };
+};
+
+interface Row {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+}
+
+const rowOf = (size: number): Row => {
+  const bytes = new Uint8Array(size);
+  return { bytes, view: new DataView(bytes.buffer) };
 };
 
 const sizeOf = ({ name, symlink, xattrs = [], accessAcl, defaultAcl, chunks = [] }: Entry): number => {
@@ -64,58 +75,73 @@ const sizeOf = ({ name, symlink, xattrs = [], accessAcl, defaultAcl, chunks = []
 };
 
 /** Whether bytes were equal is asked of them alone: numbers are fixed in width, all else stands behind its length. */
-const putEntry = (row: Buffer, entry: Entry, parent: bigint): number => {
-  const { name, attr, symlink, xattrs = [], accessAcl, defaultAcl, chunks = [] } = entry;
-  let at = row.writeBigUInt64BE(parent, 0);
-  at = row.writeUInt16BE(name.length, at);
-  row.set(name, at);
-  at = row.writeBigUInt64BE(attr.inode, at + name.length);
-  at = row.writeUInt8(attr.type, at);
-  at = row.writeUInt16BE(attr.mode, at);
-  at = row.writeUInt8(attr.flags, at);
-  at = row.writeUInt32BE(attr.uid, at);
-  at = row.writeUInt32BE(attr.gid, at);
-  at = row.writeUInt32BE(attr.rdev, at);
-  at = row.writeUInt8(attr.tier, at);
-  at = row.writeUInt32BE(attr.atimensec, row.writeBigInt64BE(attr.atime, at));
-  at = row.writeUInt32BE(attr.mtimensec, row.writeBigInt64BE(attr.mtime, at));
-  at = row.writeUInt32BE(attr.ctimensec, row.writeBigInt64BE(attr.ctime, at));
-  at = row.writeBigUInt64BE(attr.type === TYPE.regular ? attr.length : 0n, at);
-  at = putBytes(row, symlink, at);
-  at = row.writeUInt32BE(xattrs.length, at);
+const putEntry = (row: Row, { name, attr, symlink, xattrs = [], accessAcl, defaultAcl, chunks = [] }: Entry, parent: bigint): number => {
+  const { view } = row;
+  view.setBigUint64(0, parent);
+  let at = putName(row, name, 8);
+  view.setBigUint64(at, attr.inode);
+  view.setUint8(at + 8, attr.type);
+  view.setUint16(at + 9, attr.mode);
+  view.setUint8(at + 11, attr.flags);
+  view.setUint32(at + 12, attr.uid);
+  view.setUint32(at + 16, attr.gid);
+  view.setUint32(at + 20, attr.rdev);
+  view.setUint8(at + 24, attr.tier);
+  view.setBigInt64(at + 25, attr.atime);
+  view.setUint32(at + 33, attr.atimensec);
+  view.setBigInt64(at + 37, attr.mtime);
+  view.setUint32(at + 45, attr.mtimensec);
+  view.setBigInt64(at + 49, attr.ctime);
+  view.setUint32(at + 57, attr.ctimensec);
+  view.setBigUint64(at + 61, attr.type === TYPE.regular ? attr.length : 0n);
+  at = putBytes(row, symlink, at + 69);
+  at = putNumber(row, xattrs.length, at);
   for (const xattr of xattrs) at = putBytes(row, xattr.value, putName(row, xattr.name, at));
   at = putAcl(row, defaultAcl, putAcl(row, accessAcl, at));
-  at = row.writeUInt32BE(chunks.length, at);
-  for (const { index, slices } of chunks) at = putBytes(row, slices, row.writeUInt32BE(index, at));
+  at = putNumber(row, chunks.length, at);
+  for (const { index, slices } of chunks) at = putBytes(row, slices, putNumber(row, index, at));
   return at;
 };
 
 const NOTHING = new Uint8Array();
 
-const putBytes = (row: Buffer, bytes: Uint8Array = NOTHING, from: number): number => {
-  const at = row.writeUInt32BE(bytes.length, from);
-  row.set(bytes, at);
+const putNumber = ({ view }: Row, value: number, at: number): number => {
+  view.setUint32(at, value);
+  return at + 4;
+};
+
+const putBytes = (row: Row, bytes: Uint8Array = NOTHING, from: number): number => {
+  const at = putNumber(row, bytes.length, from);
+  row.bytes.set(bytes, at);
   return at + bytes.length;
 };
 
-const putName = (row: Buffer, bytes: Uint8Array, from: number): number => {
-  const at = row.writeUInt16BE(bytes.length, from);
-  row.set(bytes, at);
-  return at + bytes.length;
+const putName = ({ bytes: row, view }: Row, bytes: Uint8Array, at: number): number => {
+  view.setUint16(at, bytes.length);
+  row.set(bytes, at + 2);
+  return at + 2 + bytes.length;
 };
 
-const putAcl = (row: Buffer, acl: Acl | undefined, from: number): number => {
-  let at = row.writeUInt8(acl === undefined ? 0 : 1, from);
+const putAcl = (row: Row, acl: Acl | undefined, from: number): number => {
+  row.view.setUint8(from, acl === undefined ? 0 : 1);
+  let at = from + 1;
   if (acl === undefined) return at;
-  for (const part of [acl.owner, acl.group, acl.mask, acl.other]) at = row.writeUInt16BE(part, at);
+  for (const part of [acl.owner, acl.group, acl.mask, acl.other]) {
+    row.view.setUint16(at, part);
+    at += 2;
+  }
   for (const entries of [acl.users, acl.groups]) {
-    at = row.writeUInt32BE(entries.length, at);
-    for (const { id, perm } of entries) at = row.writeUInt16BE(perm, row.writeUInt32BE(id, at));
+    at = putNumber(row, entries.length, at);
+    for (const { id, perm } of entries) {
+      at = putNumber(row, id, at);
+      row.view.setUint16(at, perm);
+      at += 2;
+    }
   }
   return at;
 };
 
-const addRow = (digest: RowDigest, row: Buffer, key: number): void => digest.add(row, 0, key);
+const addRow = (digest: RowDigest, row: Uint8Array, key: number): void => digest.add(row, 0, key);
 
 /** delfiles, quotas and setting. */
 export const headDigests = (factory: DigestFactory, head: Head): ClassDigest[] => {
@@ -133,9 +159,9 @@ export const headDigests = (factory: DigestFactory, head: Head): ClassDigest[] =
   for (const [name, value] of publicFields(parseSetting(head.setting))) {
     const key = Buffer.from(name, 'utf8');
     const text = Buffer.from(marshal(value), 'utf8');
-    const row = Buffer.alloc(6 + key.length + text.length);
+    const row = rowOf(6 + key.length + text.length);
     putBytes(row, text, putName(row, key, 0));
-    addRow(setting, row, 2 + key.length);
+    addRow(setting, row.bytes, 2 + key.length);
   }
   return [delfiles.end(), quotas.end(), setting.end()];
 };

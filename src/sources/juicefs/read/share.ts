@@ -69,7 +69,7 @@ const skip = async (
   { root, from }: StretchTask,
   size: number,
 ): Promise<{ readonly names: number; readonly end: Position }> => {
-  const walk = openWalk(reader, from ?? atRoot(BigInt(root)), { edgesOnly: true });
+  const walk = openWalk(reader, from ?? atRoot(BigInt(root)), { edgesOnly: true, most: size });
   let names = 0;
   while (names < size) {
     const step = walk.next();
@@ -77,5 +77,6 @@ const skip = async (
     if (step === 'load') await walk.load();
     else if (step.kind === 'enter') names++;
   }
+  await walk.leave();
   return { names, end: walk.position() };
 };

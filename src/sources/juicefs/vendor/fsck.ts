@@ -1,18 +1,19 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { AuditFacts, Services, TaskContext } from '../../contract.ts';
 import { type JuicefsAddress, pathOf, tablePrefixOf } from '../address.ts';
-import { integer, string } from '../engines/sql.ts';
+import { integer, type SqlSession, string } from '../engines/sql.ts';
+import { sqlChunkSlices } from '../engines/sql-slices.ts';
 import { openSqlite, removeSqlite } from '../engines/sqlite.ts';
 import { parseSetting, settingForDump, storedSetting } from '../format/setting.ts';
 import { metaUrlOf } from '../meta-url.ts';
 import { startJuicefs } from './binary.ts';
 
 const WHAT = 'blocks as juicefs fsck counts them';
-/** fsck looks for one block after the other, and tells of each that is missing; of a larger volume it is not asked. */
-const BLOCKS_MAX = 50_000n;
+/** fsck looks for one block after the other, and tells of each that is missing: of a larger volume it is given a sample of the chunks. */
+export const FSCK_BLOCKS_MAX = 50_000n;
 const LOST = /(\d+) objects are lost \((\d+) bytes\)/;
 /** Where a block ends unless the setting says otherwise, in KiB. */
 const BLOCK_KIB = 4096;
@@ -21,26 +22,35 @@ const BLOCK_KIB = 4096;
  * Lets `juicefs fsck` read a copy of a restored SQLite engine. The copy has another name and an empty folder for a bucket, so nothing
  * can reach that of the volume: fsck must then miss exactly those blocks that the restored references make.
  */
-export const countByFsck = async (address: JuicefsAddress, services: Services, context: TaskContext): Promise<AuditFacts> => {
+export const countByFsck = async (
+  address: JuicefsAddress,
+  services: Services,
+  context: TaskContext,
+  blocksMax = FSCK_BLOCKS_MAX,
+): Promise<AuditFacts> => {
+  const unknown = (why: string): AuditFacts => ({ checks: [], notMeasured: [{ what: WHAT, why }] });
   const root = join(services.temporary, `lifeboat-fsck-${randomBytes(6).toString('hex')}`);
   const path = join(root, 'meta.db');
   mkdirSync(join(root, 'bucket'), { recursive: true });
   try {
-    const made = await copyVolume(address, services, { path, bucket: `${join(root, 'bucket')}/` });
-    if (made.blocks > BLOCKS_MAX) return { checks: [] };
-    const expected = `${made.blocks} blocks, ${made.bytes} bytes`;
+    const needed = statSync(pathOf(address, services.temporary)).size;
+    const { bavail, bsize } = statfsSync(root);
+    if (bavail * bsize < needed) return unknown(`a copy for it needs ${needed} bytes, and ${services.temporary} has ${bavail * bsize}`);
+    const made = await copyVolume(address, services, { path, bucket: `${join(root, 'bucket')}/`, blocksMax });
+    const shown = (blocks: bigint | string, bytes: bigint | string): string => `${blocks} blocks, ${bytes} bytes${made.sample}`;
+    const expected = shown(made.blocks, made.bytes);
     const { stdout, stderr, failure } = startJuicefs(['fsck', metaUrlOf({ ...address, path }, services)], {}, services, context);
     stdout.resume();
     let lost: string | undefined;
     // A line for each block that is missing: only the last word counts.
     for await (const line of createInterface({ input: stderr })) {
       const [, blocks, bytes] = LOST.exec(line) ?? [];
-      if (blocks !== undefined) lost = `${blocks} blocks, ${bytes} bytes`;
+      if (blocks !== undefined && bytes !== undefined) lost = shown(blocks, bytes);
     }
     const why = await failure;
     context.budget.signal.throwIfAborted();
-    const actual = lost ?? (why === undefined ? NOTHING : undefined);
-    if (actual === undefined) return { checks: [], notMeasured: [{ what: WHAT, why: `juicefs fsck: ${why}` }] };
+    const actual = lost ?? (why === undefined ? shown('0', '0') : undefined);
+    if (actual === undefined) return unknown(`juicefs fsck: ${why}`);
     return { checks: [{ name: WHAT, expected, actual, ok: expected === actual }] };
   } finally {
     removeSqlite(path);
@@ -48,14 +58,19 @@ export const countByFsck = async (address: JuicefsAddress, services: Services, c
   }
 };
 
-const NOTHING = '0 blocks, 0 bytes';
+interface Made {
+  readonly blocks: bigint;
+  readonly bytes: bigint;
+  /** What they are of; nothing for all of the volume. */
+  readonly sample: string;
+}
 
-/** Answers what the references of the copy make: each of them counts. */
+/** Answers what the references of the copy make, each of which counts; of a sample, what its chunks name. */
 const copyVolume = async (
   address: JuicefsAddress,
   services: Services,
-  to: { readonly path: string; readonly bucket: string },
-): Promise<{ readonly blocks: bigint; readonly bytes: bigint }> => {
+  to: { readonly path: string; readonly bucket: string; readonly blocksMax: bigint },
+): Promise<Made> => {
   const prefix = tablePrefixOf(address);
   const from = openSqlite({ path: pathOf(address, services.temporary), prefix });
   try {
@@ -88,8 +103,24 @@ const copyVolume = async (
       `SELECT COALESCE(SUM(refs * ((size + ${block - 1}) / ${block})), 0), COALESCE(SUM(refs * size), 0) FROM ${dialect.table('chunk_ref')}`,
       'counting blocks',
     );
-    return { blocks: integer(sums?.[0]), bytes: integer(sums?.[1]) };
+    const all = { blocks: integer(sums?.[0]), bytes: integer(sums?.[1]), sample: '' };
+    return all.blocks <= to.blocksMax ? all : await keepSample(copy, block, all.blocks, to.blocksMax);
   } finally {
     await copy.close();
   }
+};
+
+const HASH_BITS = 32n;
+
+/** Leaves so many chunks in the copy as have about `most` blocks, spread over all of them by a hash of their number. */
+const keepSample = async (copy: SqlSession, block: number, blocks: bigint, most: bigint): Promise<Made> => {
+  const chunk = copy.dialect.table('chunk');
+  const countRows = async (): Promise<bigint> => integer((await copy.rows(`SELECT COUNT(*) FROM ${chunk}`, 'counting chunks'))[0]?.[0]);
+  const before = await countRows();
+  const limit = (most << HASH_BITS) / blocks;
+  await copy.run(`DELETE FROM ${chunk} WHERE (id * 2654435761) & ${(1n << HASH_BITS) - 1n} >= ${limit}`, 'choosing chunks');
+  let made = { blocks: 0n, bytes: 0n };
+  for await (const pages of sqlChunkSlices(copy))
+    for (const { size } of pages) made = { blocks: made.blocks + BigInt(Math.ceil(size / block)), bytes: made.bytes + BigInt(size) };
+  return { ...made, sample: ` of ${await countRows()} of ${before} chunks` };
 };

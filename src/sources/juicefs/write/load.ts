@@ -1,66 +1,17 @@
 import type { Check } from '../../../backup/types.ts';
 import { LifeboatError } from '../../../errors.ts';
 import type { Loaded, LoadOptions } from '../../contract.ts';
-import { FINISH_STEPS, type HeadToLoad, type Occurrence, type Writer } from '../engines/writer.ts';
-import type { Value } from '../format/json.ts';
-import { openParser } from '../format/parse.ts';
-import type { Entry, Tree } from '../model.ts';
+import { FINISH_STEPS, type HeadToLoad, type Writer } from '../engines/writer.ts';
+import { loadEntries } from './entries.ts';
 import { headReader } from './head.ts';
-
-/** Names in one transaction. */
-export const BATCH_ENTRIES = 2000;
+import { boundYoungGeneration } from './young-generation.ts';
 
 /** Who loads without a restore that has a name. */
 const DIRECT = 'a load from a file';
 
-/** Gathers what a parser tells into transactions. */
-export interface Batches {
-  readonly handler: {
-    field(name: string, value: Value): void;
-    root(tree: string, entry: Entry): void;
-    entry(entry: Entry, parent: bigint): void;
-  };
-  /**
-   * Writes full batches, or all that is left: one at a time, while the next one is read. Answers how many names were written since the
-   * last call and how many of them were new.
-   */
-  flush(writer: Writer, all: boolean): Promise<{ readonly read: number; readonly fresh: number }>;
-  /** Returns once nothing is being written any more, however that ended. */
-  idle(): Promise<void>;
-}
-
-export const openBatches = (field: (name: string, value: Value) => void): Batches => {
-  let waiting: Occurrence[] = [];
-  let writing: Promise<void> = Promise.resolve();
-  let done = { read: 0, fresh: 0 };
-  return {
-    handler: {
-      field,
-      root: (_tree, entry) => waiting.push({ entry, parent: 1n, root: true }),
-      entry: (entry, parent) => waiting.push({ entry, parent, root: false }),
-    },
-    async flush(writer, all) {
-      while (waiting.length >= BATCH_ENTRIES || (all && waiting.length > 0)) {
-        const batch = waiting.slice(0, BATCH_ENTRIES);
-        waiting = waiting.slice(BATCH_ENTRIES);
-        await writing;
-        writing = writer.put(batch).then((fresh) => {
-          done = { read: done.read + batch.filter(({ root }) => !root).length, fresh: done.fresh + fresh };
-        });
-        // The next call fails with it.
-        writing.catch(() => {});
-      }
-      if (all) await writing;
-      const written = done;
-      done = { read: 0, fresh: 0 };
-      return written;
-    },
-    idle: () => writing.catch(() => {}),
-  };
-};
-
 /** Reads a whole dump into an engine that has no volume. What was begun is taken back when it fails. */
 export const loadDump = async (writer: Writer, artifact: AsyncIterable<Uint8Array>, options: LoadOptions, now: Date): Promise<Loaded> => {
+  boundYoungGeneration();
   await makeRoom(writer, options.overwrite);
   await writer.begin(DIRECT, now.toISOString());
   try {
@@ -100,50 +51,30 @@ const readInto = async (
   { signal, progress }: LoadOptions,
 ): Promise<{ readonly head: HeadToLoad; readonly rows: number }> => {
   const fields = headReader();
-  const batches = openBatches(fields.field);
   let trees = 0;
-  const root = (tree: Tree, entry: Entry): void => {
-    if (tree === 'FSTree') trees++;
-    batches.handler.root(tree, entry);
-  };
-  const parser = openParser({ at: 'document' }, { ...batches.handler, root });
   let rows = 0;
-  const flush = async (all: boolean, bytes: number): Promise<void> => {
-    const { read, fresh } = await batches.flush(writer, all);
-    if (fresh !== read)
-      throw new LifeboatError('ArtifactInvalid', `${read - fresh} names stand twice in their directories`, {
-        hint: 'The dump was changed, or is of another product.',
-      });
-    rows += read;
-    if (read > 0 || bytes > 0) progress({ rows: read, bytes });
-  };
-  try {
-    for await (const bytes of artifact) {
-      signal.throwIfAborted();
-      for (const piece of pieces(bytes)) {
-        parser.push(piece);
-        await flush(false, piece.length);
-      }
-    }
-    parser.end();
-    await flush(true, 0);
-  } finally {
-    // What was begun is taken back on the same connection.
-    await batches.idle();
-  }
+  await loadEntries(writer, artifact, {
+    start: { at: 'document' },
+    signal,
+    field: fields.field,
+    root: (tree) => {
+      if (tree === 'FSTree') trees++;
+    },
+    progress({ read, fresh, bytes }) {
+      if (fresh !== read)
+        throw new LifeboatError('ArtifactInvalid', `${read - fresh} names stand twice in their directories`, {
+          hint: 'The dump was changed, or is of another product.',
+        });
+      rows += read;
+      progress({ rows: read, bytes });
+    },
+  });
   if (trees !== 1)
     throw new LifeboatError('ArtifactInvalid', 'not a JuiceFS dump: it has no FSTree', {
       hint: 'Give a JSON dump of juicefs or lifeboat.',
     });
   return { head: fields.end(), rows };
 };
-
-/** Bytes that are parsed before what they hold is written. */
-const PIECE_BYTES = 1024 * 1024;
-
-export function* pieces(bytes: Uint8Array): Generator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
-}
 
 const refuseBroken = (checks: readonly Check[]): void => {
   const broken = checks.filter(({ ok }) => !ok);
