@@ -99,7 +99,7 @@ const keep = async (session: Session, found: readonly Uncommitted[], context: Ta
   const own = new Map<string, Item>();
   for (const change of found)
     if (change.kind === 'written' && !change.address.includes('://'))
-      own.set(poolKey(change.address), { key: poolKey(change.address), bytes: change.size });
+      own.set(poolKey(change.address), { key: poolKey(change.address), bytes: change.size, etag: change.checksum });
   const items = [...own.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
   // Few against what is committed: copied to the end, whatever the budget says.
   await copyMissing(poolOf(context), session.objects, items, { remaining: () => 1, signal: context.budget.signal });

@@ -265,24 +265,36 @@ describe('a backup fails by name', () => {
     expect(manifest.segments.length).toBeGreaterThan(3);
   });
 
-  it('when an object in the pool was lost since an earlier backup: it is copied again', async () => {
-    await harness.backup();
-    const [victim = ''] = (await poolKeys()).filter((key) => key.startsWith('data/'));
-    await harness.store.delete(`${SOURCE}/objects/${victim}`);
-    expect(detailsOf(await harness.backup()).copied.objects).toBe(1);
-  });
+  /** An object in the pool that is committed, or not yet: different stages copy them. */
+  const victimOf = async (which: 'committed' | 'uncommitted'): Promise<string> => {
+    const staged = sample.branches.get('feature-1')?.staged.get('uncommitted/new.txt')?.address;
+    const key = (await poolKeys()).find((each) => each.startsWith('data/') && (each === staged) === (which === 'uncommitted'));
+    return `${SOURCE}/objects/${key}`;
+  };
 
-  it('when an object in the pool has another size', async () => {
+  it.each(['committed', 'uncommitted'] as const)(
+    'when a %s object in the pool was lost since an earlier backup: it is copied again',
+    async (which) => {
+      await harness.backup();
+      const before = await poolKeys();
+      await harness.store.delete(await victimOf(which));
+      expect(await poolKeys()).toHaveLength(before.length - 1);
+      expect(detailsOf(await harness.backup()).copied.objects).toBe(which === 'committed' ? 1 : 0);
+      expect(await poolKeys()).toEqual(before);
+    },
+  );
+
+  it.each(['committed', 'uncommitted'] as const)('when a %s object in the pool has another size', async (which) => {
     await harness.backup();
-    const victim = `${SOURCE}/objects/${(await poolKeys()).find((key) => key.startsWith('data/'))}`;
+    const victim = await victimOf(which);
     await harness.store.delete(victim);
     await harness.store.create(victim, Buffer.alloc(9999));
     await expect(harness.backup()).rejects.toThrow(failed('SourceChanged', /9999 bytes/));
   });
 
-  it('when an object in the pool has the size and other bytes', async () => {
+  it.each(['committed', 'uncommitted'] as const)('when a %s object in the pool has the size and other bytes', async (which) => {
     await harness.backup();
-    const victim = `${SOURCE}/objects/${(await poolKeys()).find((key) => key.startsWith('data/'))}`;
+    const victim = await victimOf(which);
     const bytes = (await harness.store.head(victim))?.bytes ?? 0;
     await harness.store.delete(victim);
     await harness.store.create(victim, Buffer.alloc(bytes, 7));
