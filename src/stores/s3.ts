@@ -42,9 +42,9 @@ export const s3Store = (bucket: string, prefix: string, options: S3Options = {},
       checkKey(key);
       return headObject(place, key, versionId);
     },
-    list(below, { after = '' } = {}) {
+    async *list(below, { after = '' } = {}) {
       checkPrefix(below);
-      return listObjects(place, below, after);
+      yield* listObjects(place, below, after);
     },
     async delete(key) {
       checkKey(key);

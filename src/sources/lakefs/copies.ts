@@ -75,8 +75,8 @@ export const copyMissing = async (
   let stopped = false;
   const failed = new AbortController();
   const signal = AbortSignal.any([budget.signal, failed.signal]);
-  // An async generator answers one after the other, whoever asks.
-  const wanted = absentOf(to, from, items);
+  const wanted = lookUp(to, items);
+  const isSame = sameness(to, from);
   const copy = async (item: Item & { readonly from?: string }): Promise<void> => {
     const key = item.from ?? item.key;
     try {
@@ -91,9 +91,14 @@ export const copyMissing = async (
   };
   const lane = async (): Promise<void> => {
     while (!stopped) {
+      // An async generator answers one after the other, whoever asks.
       const next = await wanted.next();
       if (next.done === true) return;
-      await copy(next.value);
+      const { item, found } = next.value;
+      if (found !== undefined && found.bytes !== item.bytes) throw changed(to, item, `has ${found.bytes} bytes`);
+      if (found !== undefined && !(await isSame(item, found))) throw changed(to, item, `has ETag ${found.etag} and other bytes`);
+      if (found !== undefined) continue;
+      await copy(item);
       if (budget.remaining() <= 0) stopped = true;
     }
   };
@@ -110,16 +115,6 @@ export const copyMissing = async (
   const complete = !stopped || (await wanted.next()).done === true;
   return { copied, bytes, complete };
 };
-
-/** What is to be copied. Fails with SourceChanged where another object of that key is there. */
-async function* absentOf<T extends Item & { readonly from?: string }>(to: Objects, from: Objects, items: readonly T[]): AsyncGenerator<T> {
-  const isSame = sameness(to, from);
-  for await (const { item, found } of lookUp(to, items)) {
-    if (found === undefined) yield item;
-    else if (found.bytes !== item.bytes) throw changed(to, item, `has ${found.bytes} bytes`);
-    else if (!(await isSame(item, found))) throw changed(to, item, `has ETag ${found.etag} and other bytes`);
-  }
-}
 
 /**
  * Whether an object of the same address and size is the same, by ETag. Encrypted buckets have ETags that are no MD5s, and then so has
