@@ -32,6 +32,9 @@ const poolKeys = async (): Promise<string[]> => {
   return keys;
 };
 
+const uncommittedKey = () => sample.branches.get('feature-1')?.staged.get('uncommitted/new.txt')?.address;
+const committedKeys = async () => (await poolKeys()).filter((key) => key.startsWith('data/') && key !== uncommittedKey());
+
 const textOf = async (manifest: Manifest, kind: string): Promise<string> => {
   const segment = manifest.segments.find(
     ({ context }) => typeof context === 'object' && context !== null && 'kind' in context && context['kind'] === kind,
@@ -266,11 +269,8 @@ describe('a backup fails by name', () => {
   });
 
   /** An object in the pool that is committed, or not yet: different stages copy them. */
-  const victimOf = async (which: 'committed' | 'uncommitted'): Promise<string> => {
-    const staged = sample.branches.get('feature-1')?.staged.get('uncommitted/new.txt')?.address;
-    const key = (await poolKeys()).find((each) => each.startsWith('data/') && (each === staged) === (which === 'uncommitted'));
-    return `${SOURCE}/objects/${key}`;
-  };
+  const victimOf = async (which: 'committed' | 'uncommitted'): Promise<string> =>
+    `${SOURCE}/objects/${which === 'uncommitted' ? uncommittedKey() : (await committedKeys())[0]}`;
 
   it.each(['committed', 'uncommitted'] as const)(
     'when a %s object in the pool was lost since an earlier backup: it is copied again',
@@ -331,7 +331,7 @@ describe('a proof without a server', () => {
 
   it('looks at the objects of uncommitted changes, which no commit leads to', async () => {
     const manifest = await harness.backup();
-    const address = sample.branches.get('feature-1')?.staged.get('uncommitted/new.txt')?.address;
+    const address = uncommittedKey();
     await harness.store.delete(`${SOURCE}/objects/${address}`);
     const read = segmentSource(harness.store, backupPrefix(SOURCE, manifest.backup));
     const options = { budget: forever, bytes: true, read };
@@ -342,7 +342,7 @@ describe('a proof without a server', () => {
 
   it('names what is missing, and what has other bytes', async () => {
     const manifest = await harness.backup();
-    const [first = '', second = ''] = (await poolKeys()).filter((key) => key.startsWith('data/'));
+    const [first = '', second = ''] = await committedKeys();
     const size = (await harness.store.head(`${SOURCE}/objects/${second}`))?.bytes ?? 0;
     for (const key of [first, second]) await harness.store.delete(`${SOURCE}/objects/${key}`);
     await harness.store.create(`${SOURCE}/objects/${second}`, Buffer.alloc(size, 0));
