@@ -1,5 +1,5 @@
 import { GetExecutionHistoryCommand, type HistoryEvent, type SFNClient } from '@aws-sdk/client-sfn';
-import { parseJson } from '../json.ts';
+import { parseIfJson } from '../json.ts';
 import { asked } from './clients.ts';
 
 /** Events that one request asks for; a look that finds more asks again. */
@@ -47,10 +47,6 @@ export const regionOf = (arn: string): string => arn.split(':')[3] ?? '';
 /** The nested execution that a task has begun; its ARN is in what `startExecution` answered. */
 export const nestedOf = ({ taskSubmittedEventDetails: details }: HistoryEvent): string | undefined => {
   if (details?.resourceType !== 'states' || details.output === undefined) return undefined;
-  try {
-    const answer: unknown = parseJson(details.output);
-    return typeof answer === 'object' && answer !== null && 'ExecutionArn' in answer ? String(answer.ExecutionArn) : undefined;
-  } catch {
-    return undefined;
-  }
+  const answer: unknown = parseIfJson(details.output);
+  return typeof answer === 'object' && answer !== null && 'ExecutionArn' in answer ? String(answer.ExecutionArn) : undefined;
 };

@@ -7,7 +7,7 @@ import { namingDamage } from './damage.ts';
 import { decodeReceipt, encodeReceipt } from './manifest.ts';
 import { readAll, readJson } from './objects.ts';
 import { decodeIndex, encodeIndex, type IndexPart, type TaskLine } from './plan-index.ts';
-import type { Json, Receipt } from './types.ts';
+import type { Receipt } from './types.ts';
 
 /** Children of one Map Run: a hard limit of Step Functions. */
 export const TASKS_MAX = 10_000;
@@ -121,7 +121,7 @@ export const runTask = async (stage: Stage, room: Room, context: TaskContext, in
   if (known !== undefined) return decodeReceipt(known).next;
   const spec = await readAll(room.control, line.key, { start: line.start, end: line.end });
   if (spec === undefined) throw new LifeboatError('TaskMissing', `task ${line.task} of stage ${stage.name} is not at ${line.key}`);
-  const task = parseJson(Buffer.from(spec).toString('utf8')) as Json;
+  const task = parseJson(Buffer.from(spec).toString('utf8'));
   const resume = (input.resume ?? undefined) as Cursor | undefined;
   const done = await namingDamage(context, (watched) => stage.run(task, watched, resume));
   const receipt = receiptOf(stage, done, input);

@@ -177,7 +177,7 @@ const ask = (worker: Worker, invocation: Invocation, report: Report): Promise<Js
     };
     const onMessage = (message: FromWorker): void => {
       if (message.type === 'progress') report(message.progress);
-      else if (message.type === 'answer') settle(() => resolve(parseJson(message.payload) as Json));
+      else if (message.type === 'answer') settle(() => resolve(parseJson(message.payload)));
       else settle(() => reject(Object.assign(new Error(message.message), { name: message.name, stack: message.stack })));
     };
     child.on('message', onMessage);

@@ -1,5 +1,5 @@
 import type { StageContext } from '../contract.ts';
-import { shedHeap } from './read/small-heap.ts';
+import { shedHeap } from './heap.ts';
 
 /** With more time than this left, nothing ends the work before it is done: a dump into a file. In milliseconds. */
 const ENDLESS_MS = 60 * 60 * 1000;

@@ -9,7 +9,7 @@ import type { JuicefsAddress } from './address.ts';
 import type { Slice } from './blocks/keys.ts';
 import { lookForBlocks, sampleSlices } from './blocks/sample.ts';
 import { DetailsSchema } from './conclude.ts';
-import { openReader, openRedisAt, openSql } from './engines/open.ts';
+import { closing, openReader, openRedisAt, openSql } from './engines/open.ts';
 import type { Reader } from './engines/reader.ts';
 import type { RedisSession } from './engines/redis.ts';
 import { auditKeys, KeysSchema } from './engines/redis-audit.ts';
@@ -23,6 +23,7 @@ import { openStretch } from './read/document.ts';
 import { planStretches, StretchSchema, type StretchTask, volume } from './read/plan.ts';
 import { entryDigest, headDigests } from './read/rows.ts';
 import { digestSink, stretchOf } from './read/segments.ts';
+import { withReader } from './reading.ts';
 import { readHeadToLoad } from './restore-input.ts';
 import { juicefsBinary } from './vendor/binary.ts';
 import { readByJuicefs } from './vendor/dump.ts';
@@ -69,15 +70,12 @@ export const auditStage = (address: JuicefsAddress, services: Services): Stage =
         : slicesPart(address, services, context, resume);
     if (task.kind === 'blocks') return blocksPart(address, services, context);
     if (task.kind === 'fsck') return part(await countByFsck(address, services, context));
-    const reader = await openReader(address, services);
-    try {
+    return withReader(address, services, undefined, async (reader) => {
       const factory = await loadDigest();
       if (task.kind === 'juicefs') return part(await readByJuicefs(address, services, reader, context));
-      if (task.kind === 'checks') return await checksPart(address, services, reader, factory, context);
-      return await stretchPart(resume === undefined ? task.stretch : StretchSchema.parse(parseJson(resume)), reader, factory, context);
-    } finally {
-      await reader.close();
-    }
+      if (task.kind === 'checks') return checksPart(address, services, reader, factory, context);
+      return stretchPart(resume === undefined ? task.stretch : StretchSchema.parse(parseJson(resume)), reader, factory, context);
+    });
   },
 });
 
@@ -124,31 +122,11 @@ const checksPart = async (
 const sqlChecksOf = (address: JuicefsAddress, services: Services): Promise<readonly Check[]> =>
   withSql(address, services, async (session) => [...(await sqlChecks(session)), ...(await sqlRecount(session))]);
 
-const withSql = async <Result>(
-  address: JuicefsAddress,
-  services: Services,
-  use: (session: SqlSession) => Promise<Result>,
-): Promise<Result> => {
-  const session = await openSql(address, services, false);
-  try {
-    return await use(session);
-  } finally {
-    await session.close();
-  }
-};
+const withSql = <Result>(address: JuicefsAddress, services: Services, use: (session: SqlSession) => Promise<Result>): Promise<Result> =>
+  closing(openSql(address, services, false), use);
 
-const withRedis = async <Result>(
-  address: JuicefsAddress,
-  services: Services,
-  use: (session: RedisSession) => Promise<Result>,
-): Promise<Result> => {
-  const session = await openRedisAt(address, services);
-  try {
-    return await use(session);
-  } finally {
-    await session.close();
-  }
-};
+const withRedis = <Result>(address: JuicefsAddress, services: Services, use: (session: RedisSession) => Promise<Result>): Promise<Result> =>
+  closing(openRedisAt(address, services), use);
 
 const goOn = (state: object): Part => ({ segments: [], digests: [], next: { cursor: JSON.stringify(state) as Cursor } });
 

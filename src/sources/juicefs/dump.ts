@@ -13,10 +13,10 @@ import { openSql } from './engines/open.ts';
 import type { Reader } from './engines/reader.ts';
 import { sqlReader } from './engines/sql-reader.ts';
 import { copyOf, makeCopy } from './engines/sqlite-copy.ts';
+import { keepHeapSmall } from './heap.ts';
 import { planStretches, StretchSchema, type StretchTask, volume, wholeStretches } from './read/plan.ts';
 import { writeStretch } from './read/segments.ts';
 import { takeStretches } from './read/share.ts';
-import { keepHeapSmall } from './read/small-heap.ts';
 import { ofVolume, scopeOf } from './read/stream.ts';
 import { firstLiving, withReader } from './reading.ts';
 

@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
-import { type RestoreInput, restoreInput } from '../../backup/restore-input.ts';
+import { type RestoreInput, restoreInput, segmentAt } from '../../backup/restore-input.ts';
 import type { Segment } from '../../backup/types.ts';
 import { LifeboatError } from '../../errors.ts';
 import type { Loaded, LoadOptions, Part, Services, Stage, Target, TargetFacts, TaskContext } from '../contract.ts';
 import { type JuicefsAddress, pathOf, placeOf } from './address.ts';
 import { auditStage } from './audit.ts';
-import { openWriter } from './engines/open.ts';
+import { closing, openWriter } from './engines/open.ts';
 import { removeSqlite } from './engines/sqlite.ts';
 import { FINISH_STEPS, type FinishStep, type Writer } from './engines/writer.ts';
 import { readHeadToLoad, startOf, treeSegments } from './restore-input.ts';
@@ -30,18 +30,8 @@ export const juicefsTarget = (address: JuicefsAddress, services: Services): Targ
   discard: discardStage(address, services),
 });
 
-const withWriter = async <Result>(
-  address: JuicefsAddress,
-  services: Services,
-  use: (writer: Writer) => Promise<Result>,
-): Promise<Result> => {
-  const writer = await openWriter(address, services);
-  try {
-    return await use(writer);
-  } finally {
-    await writer.close();
-  }
-};
+const withWriter = <Result>(address: JuicefsAddress, services: Services, use: (writer: Writer) => Promise<Result>): Promise<Result> =>
+  closing(openWriter(address, services), use);
 
 /** A SQLite file that was made for a load goes with it when it fails. */
 const loadFile = async (
@@ -144,8 +134,7 @@ const loadStage = (address: JuicefsAddress, services: Services): Stage => ({
   async run(task, context) {
     const { restore, manifest } = restoreInput(context);
     const { ordinal } = LoadTaskSchema.parse(task);
-    const segment = manifest.segments.find((one) => one.ordinal === ordinal);
-    if (segment === undefined) throw new LifeboatError('ManifestInvalid', `the manifest has no segment ${ordinal}`);
+    const segment = segmentAt(manifest, ordinal);
     const rows = await withWriter(address, services, async (writer) => {
       await requireMarker(writer, restore);
       return loadSegment(writer, segment, context);

@@ -133,3 +133,16 @@ export const redisPlaceOf = async (address: JuicefsAddress, services: Use): Prom
 
 export const openRedisAt = async (address: JuicefsAddress, services: Use): Promise<RedisSession> =>
   openRedis(await redisPlaceOf(address, services));
+
+/** Uses what is being opened, and closes it however that ends. */
+export const closing = async <Opened extends { close(): Promise<void> }, Result>(
+  opening: Promise<Opened>,
+  use: (opened: Opened) => Promise<Result>,
+): Promise<Result> => {
+  const opened = await opening;
+  try {
+    return await use(opened);
+  } finally {
+    await opened.close();
+  }
+};

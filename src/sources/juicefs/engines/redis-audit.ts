@@ -8,7 +8,7 @@ import type { StoredAttr } from './redis-attr.ts';
 import { auditFolders, type FolderSums } from './redis-audit-folders.ts';
 import { type Nodes, readNodes } from './redis-nodes.ts';
 import { addAbove, type ParentCache, quotasOf } from './redis-quotas.ts';
-import { scanPage, toldOnce } from './redis-scan.ts';
+import { neverSettled, PASSES_MAX, scanPage, toldOnce } from './redis-scan.ts';
 
 /** Flaws that one key and what it names tell. */
 const FLAWS = [
@@ -48,9 +48,6 @@ export const KeysSchema = z.strictObject({
 export type KeysState = z.output<typeof KeysSchema>;
 
 const START: KeysState = { cursor: '0', seen: 0, own: 0, again: 0, flaws: {}, balances: {}, directories: '0', inodes: '0', space: '0' };
-
-/** A table that is resized under a scan shows keys twice; so does one that is written to. Passes that are tried. */
-const PASSES_MAX = 3;
 
 const DERIVED = 'names, inodes and what follows from them';
 
@@ -99,12 +96,7 @@ export const auditKeys = async (
     };
     const ended = page.next === '0';
     if (part.doubled || (ended && !(await toldOnce(session, state)))) {
-      if (state.again + 1 >= PASSES_MAX)
-        return {
-          checks: [],
-          notMeasured: [{ what: DERIVED, why: `the keys changed, or were moved by the server, in each of ${PASSES_MAX} passes` }],
-          next: undefined,
-        };
+      if (state.again + 1 >= PASSES_MAX) return { checks: [], notMeasured: [neverSettled(DERIVED)], next: undefined };
       state = { ...START, again: state.again + 1 };
     } else if (ended) return { checks: await conclude(session, state, quotas), notMeasured: [], next: undefined };
     if (budget.remaining() <= 0) return { checks: [], notMeasured: [], next: state };

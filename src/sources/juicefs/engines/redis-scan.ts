@@ -63,3 +63,11 @@ export async function* scanAttrs(session: RedisSession): AsyncGenerator<readonly
     });
   }
 }
+
+/** Passes that an audit tries: a table that is resized under a scan shows keys twice; so does one that is written to. */
+export const PASSES_MAX = 3;
+
+export const neverSettled = (what: string): { readonly what: string; readonly why: string } => ({
+  what,
+  why: `the keys changed, or were moved by the server, in each of ${PASSES_MAX} passes`,
+});

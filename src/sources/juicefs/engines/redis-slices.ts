@@ -5,7 +5,7 @@ import { CHUNK_BITS, SLICE_BYTES } from '../model.ts';
 import { openIdSet } from './id-set.ts';
 import { bytesOf, listOfReplies, numberOf, type RedisSession } from './redis.ts';
 import { readNodes } from './redis-nodes.ts';
-import { scanHash, scanPage, toldOnce } from './redis-scan.ts';
+import { neverSettled, PASSES_MAX, scanHash, scanPage, toldOnce } from './redis-scan.ts';
 import {
   countSlices,
   type NamedSlice,
@@ -20,8 +20,6 @@ import {
 
 /** Chunks that are asked for at once. */
 const CHUNKS_MAX = 2000;
-/** Passes that are tried: a table that is resized under a scan shows keys twice. */
-const PASSES_MAX = 3;
 
 export const SlicesSchema = z.strictObject({
   cursor: z.string(),
@@ -96,8 +94,7 @@ export const auditSlices = async (
     };
     const ended = page.next === '0';
     if (ended && !(await toldOnce(session, state))) {
-      const why = `the keys changed, or were moved by the server, in each of ${PASSES_MAX} passes`;
-      if (state.again + 1 >= PASSES_MAX) return { checks: [], notMeasured: [{ what: REFERENCES, why }], next: undefined };
+      if (state.again + 1 >= PASSES_MAX) return { checks: [], notMeasured: [neverSettled(REFERENCES)], next: undefined };
       single = openIdSet();
       state = { ...START, again: state.again + 1 };
     } else if (ended) return conclude(session, state);

@@ -5,10 +5,10 @@ import type { Reader } from '../engines/reader.ts';
 import { sqlReader } from '../engines/sql-reader.ts';
 import { openSqlite } from '../engines/sqlite.ts';
 import { textBuffer } from '../format/text-buffer.ts';
+import { keepHeapSmall } from '../heap.ts';
 import { openStretch } from './document.ts';
 import { entryDigest } from './rows.ts';
 import { digestSink } from './segments.ts';
-import { keepHeapSmall } from './small-heap.ts';
 import { AHEAD_BYTES, type FromThread, type ThreadData, type ToThread } from './two-threads.ts';
 
 /** The other thread of a dump: reads stretches, as it is told, at the instant at which it was told to begin. */

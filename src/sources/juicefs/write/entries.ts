@@ -1,7 +1,7 @@
 import type { Occurrence, Writer } from '../engines/writer.ts';
 import { type Handler, openParser, type Start } from '../format/parse.ts';
+import { boundYoungGeneration } from '../heap.ts';
 import type { Entry, Tree } from '../model.ts';
-import { boundYoungGeneration } from './young-generation.ts';
 
 /** Of one transaction: names, and bytes of what they hold. */
 const BATCH_ENTRIES = 2000;

@@ -2,9 +2,9 @@ import type { Check } from '../../../backup/types.ts';
 import { LifeboatError } from '../../../errors.ts';
 import type { Loaded, LoadOptions } from '../../contract.ts';
 import { FINISH_STEPS, type HeadToLoad, type Writer } from '../engines/writer.ts';
+import { boundYoungGeneration } from '../heap.ts';
 import { loadEntries } from './entries.ts';
 import { headReader } from './head.ts';
-import { boundYoungGeneration } from './young-generation.ts';
 
 /** Who loads without a restore that has a name. */
 const DIRECT = 'a load from a file';
